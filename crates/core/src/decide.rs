@@ -1,0 +1,122 @@
+//! One decision, as a pure function: match, forbid, prefer, choose.
+
+use crate::candidates::{Candidates, States};
+use crate::evidence::Evidence;
+use crate::facts::Facts;
+use crate::generation::{Generation, Pool};
+use crate::id::{BackendId, PoolId, RegionId, RouteId};
+use crate::random::Random;
+use crate::reason::Reason;
+use crate::route::{Action, Route};
+use crate::stage::{choose, forbid, prefer};
+use crate::time::Now;
+use crate::trace::{Step, Trace};
+use crate::tried::Tried;
+
+/// All that a decision depends on. Equal inputs give equal decisions, traced or not.
+#[derive(Debug)]
+pub struct Input<'a, E> {
+    /// The request.
+    pub facts: &'a Facts<'a>,
+    /// What has failed it so far.
+    pub tried: &'a Tried,
+    /// What the file says.
+    pub generation: &'a Generation,
+    /// What this PoP knows.
+    pub evidence: &'a E,
+    /// When.
+    pub now: Now,
+    /// Chance, as a value.
+    pub seed: u64,
+}
+
+/// What happens to the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Choice {
+    /// It goes to a backend.
+    Forward(Plan),
+    /// The route answers it here.
+    Answer(RouteId),
+    /// It is not served; the route, where one was found.
+    Refuse(Reason, Option<RouteId>),
+}
+
+/// Where a request goes, and why there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Plan {
+    /// Its route.
+    pub route: RouteId,
+    /// Its pool.
+    pub pool: PoolId,
+    /// Its backend.
+    pub backend: BackendId,
+    /// The backend's region.
+    pub region: RegionId,
+    /// Why this one won.
+    pub reason: Reason,
+}
+
+/// Decides what happens to a request (SPEC, section 2). Allocates nothing unless the trace does.
+pub fn decide<E: Evidence, T: Trace>(input: &Input<'_, E>, trace: &mut T) -> Choice {
+    let facts = input.facts;
+    trace.step(Step::Route);
+    let id = match input.generation.routes.find(facts.host, facts.path, facts.method) {
+        Ok(id) => id,
+        Err(reason) => return refuse(trace, reason, None),
+    };
+    let Some(route) = input.generation.routes.route(id) else {
+        return refuse(trace, Reason::NoRoutePath, None);
+    };
+    trace.step(Step::Access);
+    if let Some(reason) = forbid::limits(route, id, input) {
+        return refuse(trace, reason, Some(id));
+    }
+    match &route.action {
+        Action::Answer(_) => Choice::Answer(id),
+        Action::Forward(pool) => forward(input, trace, (id, *pool), route),
+    }
+}
+
+fn forward<E: Evidence, T: Trace>(
+    input: &Input<'_, E>,
+    trace: &mut T,
+    (route_id, pool_id): (RouteId, PoolId),
+    route: &Route,
+) -> Choice {
+    let Some(pool) = input.generation.pool(pool_id) else {
+        return refuse(trace, Reason::RefusedAllDown, Some(route_id));
+    };
+    let states = states(input, pool);
+    let all = Candidates::all(input.generation, pool, &states);
+    let allowed = forbid::residency(all, route, trace);
+    let allowed = forbid::drained(allowed, input.generation, trace);
+    if allowed.is_empty() {
+        return refuse(trace, Reason::RefusedDrained, Some(route_id));
+    }
+    let Some(usable) = forbid::unhealthy(allowed, pool, trace) else {
+        return refuse(trace, Reason::RefusedAllDown, Some(route_id));
+    };
+    let fresh = forbid::tried(usable.left, pool, input, trace);
+    let mut random = Random::new(input.seed);
+    let (left, preferred) = prefer::all(fresh, allowed, pool, &mut random, trace);
+    let chosen = choose::one(left, input.evidence.turn(pool_id), pool, &mut random, trace);
+    let Some((backend, drawn)) = chosen else {
+        return refuse(trace, Reason::RefusedAllDown, Some(route_id));
+    };
+    let reason =
+        if usable.fail_open { Reason::WonFailOpen } else { drawn.or(preferred).unwrap_or(Reason::WonOnly) };
+    trace.chosen(backend.id, reason);
+    let region = backend.backend.region;
+    Choice::Forward(Plan { route: route_id, pool: pool_id, backend: backend.id, region, reason })
+}
+
+fn states<E: Evidence>(input: &Input<'_, E>, pool: &Pool) -> States {
+    let first = pool.first.index();
+    let ids = (first..first + pool.len.min(crate::candidates::MAX_BACKENDS)).map(BackendId::new);
+    ids.map(|id| input.evidence.state(id, input.now)).collect()
+}
+
+fn refuse<T: Trace>(trace: &mut T, reason: Reason, route: Option<RouteId>) -> Choice {
+    trace.refused(reason);
+    Choice::Refuse(reason, route)
+}

@@ -1,0 +1,104 @@
+//! The stages that forbid: limits, residency, drain, health, what has been tried.
+
+use crate::candidates::{Candidate, Candidates};
+use crate::decide::Input;
+use crate::evidence::{Evidence, Verdict};
+use crate::generation::{Generation, Pool};
+use crate::id::RouteId;
+use crate::policy::AllDown;
+use crate::reason::Reason;
+use crate::route::Route;
+use crate::trace::{Step, Trace};
+use crate::tried::Tried;
+
+/// The limit of `route` that the request breaks.
+pub(crate) fn limits<E: Evidence>(route: &Route, id: RouteId, input: &Input<'_, E>) -> Option<Reason> {
+    let (limits, facts) = (&route.limits, input.facts);
+    let large = facts.url_bytes > limits.url
+        || facts.header_bytes > limits.headers
+        || limits.body.zip(facts.body_bytes).is_some_and(|(limit, bytes)| bytes > limit);
+    // A repeat is already counted among the requests in flight.
+    let full = input.tried.is_empty()
+        && limits.concurrency.is_some_and(|limit| input.evidence.route_in_flight(id) >= limit);
+    if large { Some(Reason::RefusedTooLarge) } else { full.then_some(Reason::RefusedLimit) }
+}
+
+/// Law. No route declares a residency class yet, so everything passes.
+pub(crate) fn residency<'a, T: Trace>(all: Candidates<'a>, _route: &Route, trace: &mut T) -> Candidates<'a> {
+    trace.step(Step::Residency);
+    all
+}
+
+/// What the operator has marked.
+pub(crate) fn drained<'a, T: Trace>(
+    left: Candidates<'a>,
+    generation: &Generation,
+    trace: &mut T,
+) -> Candidates<'a> {
+    trace.step(Step::Drain);
+    left.without(trace, |candidate| generation.drain_of(candidate.backend).map(|_| Reason::ExcludedDrained))
+}
+
+/// What the health stage leaves.
+pub(crate) struct Usable<'a> {
+    /// The candidates.
+    pub(crate) left: Candidates<'a>,
+    /// Whether everything was down and is tried anyway.
+    pub(crate) fail_open: bool,
+}
+
+/// What is down. When that is everything, `all_down: try_all` gives back what this stage took, never what
+/// stood before it; `None` when nothing may be tried.
+pub(crate) fn unhealthy<'a, T: Trace>(
+    allowed: Candidates<'a>,
+    pool: &Pool,
+    trace: &mut T,
+) -> Option<Usable<'a>> {
+    trace.step(Step::Health);
+    // A weight of 0 is the operator's word, not health: it is never taken back.
+    let weighted =
+        allowed.without(trace, |candidate| (candidate.backend.weight == 0).then_some(Reason::LostWeight));
+    let up = weighted.without(trace, down);
+    if !up.is_empty() {
+        return Some(Usable { left: up, fail_open: false });
+    }
+    if weighted.is_empty() || pool.select.all_down == AllDown::Refuse {
+        return None;
+    }
+    for candidate in weighted.iter() {
+        trace.readmitted(candidate.id);
+    }
+    Some(Usable { left: weighted, fail_open: true })
+}
+
+fn down(candidate: &Candidate<'_>) -> Option<Reason> {
+    let state = candidate.state;
+    if state.verdict == Verdict::Unhealthy {
+        Some(Reason::ExcludedUnhealthy)
+    } else if state.ejected {
+        Some(Reason::ExcludedEjected)
+    } else {
+        state.held.then_some(Reason::ExcludedHold)
+    }
+}
+
+/// What has failed this request. After a connect failure its region is avoided, then its tier, as long as
+/// something else is left.
+pub(crate) fn tried<'a, E: Evidence, T: Trace>(
+    usable: Candidates<'a>,
+    pool: &Pool,
+    input: &Input<'_, E>,
+    trace: &mut T,
+) -> Candidates<'a> {
+    trace.step(Step::Tried);
+    let tried: &Tried = input.tried;
+    if tried.is_empty() {
+        return usable;
+    }
+    let first = pool.first.index();
+    let was_tried = |candidate: &Candidate<'_>| tried.backend(candidate.id.index() - first);
+    let fresh = usable.without(trace, |candidate| was_tried(candidate).then_some(Reason::ExcludedTried));
+    fresh
+        .preferring(trace, Reason::ExcludedTried, |candidate| !tried.region(candidate.backend.region.index()))
+        .preferring(trace, Reason::ExcludedTried, |candidate| !tried.tier(candidate.backend.priority))
+}
