@@ -1,0 +1,94 @@
+//! `cargo xtask`: the project's own tools. One file per task; the list of them is [`Task`].
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these tools talk to the person who called them"
+)]
+
+mod demo;
+mod process;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use clap::{Parser, Subcommand};
+
+/// The project's own tools.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// Every task; each variant is carried out by the file of its name.
+#[derive(Subcommand)]
+enum Task {
+    /// Builds nearside and runs `nearside demo`: the whole product in one command.
+    Demo(demo::Arguments),
+    /// Runs all tests, the documentation's examples, and the house rules.
+    Test(test::Arguments),
+    /// Holds the tree to the house rules; every finding comes with its remedy.
+    Tidy,
+    /// Finds the programs that builds and tests need, and installs those that are missing where it may.
+    Tools(tools::Arguments),
+}
+
+/// Ends with 0 when all is well and 1 when something failed; clap ends a wrong call with 2.
+fn main() -> ExitCode {
+    match carry_out(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", with_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(task: Task) -> Result<()> {
+    match task {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Tidy => tidy::run(),
+        Task::Tools(arguments) => tools::run(&arguments),
+    }
+}
+
+fn with_causes(error: &Error) -> String {
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_is_told_with_every_cause() {
+        let error = Error::msg("no such file").context("cannot read the page").context("tidy failed");
+        assert_eq!(
+            with_causes(&error),
+            "error: tidy failed\n  because: cannot read the page\n  because: no such file"
+        );
+    }
+
+    #[test]
+    fn arguments_after_demo_belong_to_nearside() {
+        let parsed =
+            Arguments::try_parse_from(["cargo xtask", "demo", "--release", "--", "--state-dir", "/tmp/x"]);
+        let Ok(Arguments { task: Task::Demo(demo) }) = parsed else { panic!("not a demo") };
+        assert_eq!((demo.release, demo.rest), (true, vec!["--state-dir".to_owned(), "/tmp/x".to_owned()]));
+    }
+}
