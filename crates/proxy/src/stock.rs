@@ -1,0 +1,122 @@
+//! The stock of read and write buffers of one worker: lent while bytes are there, given back when there are none.
+//!
+//! An idle connection holds no buffer; what it had serves the next busy one.
+
+use bytes::BytesMut;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The least capacity of a lent buffer.
+pub const BUFFER: usize = 8 * 1024;
+
+/// The most that is kept for later; beyond it memory goes back to the allocator.
+const KEPT: usize = 128;
+
+/// A buffer that grew beyond this is not kept.
+const LARGEST_KEPT: usize = 2 * BUFFER;
+
+/// Buffers to lend.
+#[derive(Debug, Default)]
+pub struct Stock {
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    free: Vec<BytesMut>,
+    made: u64,
+}
+
+/// How a stock stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StockCount {
+    /// Buffers that wait to be lent.
+    pub free: usize,
+    /// Buffers that were ever allocated.
+    pub made: u64,
+}
+
+impl Stock {
+    /// An empty buffer with room for at least [`BUFFER`] bytes.
+    #[must_use]
+    pub fn lend(&self) -> BytesMut {
+        let mut shelf = self.shelf();
+        if let Some(buffer) = shelf.free.pop() {
+            return buffer;
+        }
+        shelf.made += 1;
+        drop(shelf);
+        BytesMut::with_capacity(BUFFER)
+    }
+
+    /// Takes a buffer back, whatever is in it. One that has lost its room (its bytes live on elsewhere) or has
+    /// grown large is let go.
+    pub fn give_back(&self, mut buffer: BytesMut) {
+        buffer.clear();
+        if buffer.capacity() < BUFFER && !buffer.try_reclaim(BUFFER) || buffer.capacity() > LARGEST_KEPT {
+            return;
+        }
+        let mut shelf = self.shelf();
+        if shelf.free.len() < KEPT {
+            shelf.free.push(buffer);
+        }
+    }
+
+    /// How the stock stands.
+    #[must_use]
+    pub fn count(&self) -> StockCount {
+        let shelf = self.shelf();
+        StockCount { free: shelf.free.len(), made: shelf.made }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_given_back_is_lent_again_empty() {
+        let stock = Stock::default();
+        let mut buffer = stock.lend();
+        buffer.extend_from_slice(b"left over");
+        stock.give_back(buffer);
+        let again = stock.lend();
+        assert!(again.is_empty() && again.capacity() >= BUFFER);
+        assert_eq!(stock.count(), StockCount { free: 0, made: 1 });
+    }
+
+    #[test]
+    fn no_more_than_the_bound_is_kept() {
+        let stock = Stock::default();
+        let lent: Vec<_> = (0..KEPT + 5).map(|_| stock.lend()).collect();
+        lent.into_iter().for_each(|buffer| stock.give_back(buffer));
+        assert_eq!(stock.count(), StockCount { free: KEPT, made: (KEPT + 5) as u64 });
+    }
+
+    #[test]
+    fn a_buffer_whose_bytes_live_on_is_let_go_and_one_whose_bytes_are_gone_is_reclaimed() {
+        let stock = Stock::default();
+        let mut buffer = stock.lend();
+        buffer.extend_from_slice(&[7; 100]);
+        let front = buffer.split();
+        stock.give_back(buffer);
+        assert_eq!(stock.count().free, 0);
+        assert_eq!(front.len(), 100);
+
+        let mut buffer = stock.lend();
+        buffer.extend_from_slice(&[7; 100]);
+        drop(buffer.split());
+        stock.give_back(buffer);
+        assert_eq!(stock.count().free, 1);
+    }
+
+    #[test]
+    fn a_buffer_that_grew_large_is_let_go() {
+        let stock = Stock::default();
+        stock.give_back(BytesMut::with_capacity(64 * 1024));
+        assert_eq!(stock.count().free, 0);
+    }
+}
