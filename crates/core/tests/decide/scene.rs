@@ -237,6 +237,10 @@ fn generation() -> Generation {
     }
 }
 
+fn half() -> Share {
+    Share::from_points(5000)
+}
+
 fn pool() -> Pool {
     let seconds = Duration::from_secs;
     Pool {
@@ -261,11 +265,7 @@ fn pool() -> Pool {
             fall: 3,
             rise: 2,
         },
-        passive: Passive {
-            consecutive_errors: 5,
-            eject_for: seconds(10),
-            max_ejected: Share::from_points(5000),
-        },
+        passive: Passive { consecutive_errors: 5, eject_for: seconds(10), max_ejected: half() },
         select: Select {
             latency_tolerance: Duration::from_millis(30),
             balance: Balance::P2c,
