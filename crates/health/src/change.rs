@@ -1,0 +1,94 @@
+//! A change of what is known of a backend, for the log and the journal.
+
+use nearside_core::{BackendKey, Now, Verdict};
+use serde::{Serialize, Serializer};
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Nobody has asked yet.
+    #[default]
+    Initial,
+    /// Its probes.
+    Probe,
+    /// Live requests.
+    Passive,
+}
+
+impl By {
+    /// The name in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Probe => "probe",
+            Self::Passive => "passive",
+        }
+    }
+}
+
+/// How a backend stands: its verdict, or ejected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// No verdict yet.
+    Unknown,
+    /// Its probes succeed.
+    Healthy,
+    /// Its probes fail.
+    Unhealthy,
+    /// Removed on live evidence.
+    Ejected,
+}
+
+impl Standing {
+    /// The standing of a backend with `verdict`.
+    #[must_use]
+    pub fn new(verdict: Verdict, ejected: bool) -> Self {
+        match verdict {
+            Verdict::Unhealthy => Self::Unhealthy,
+            Verdict::Healthy | Verdict::Unknown if ejected => Self::Ejected,
+            Verdict::Healthy => Self::Healthy,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
+
+    /// The name in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Ejected => "ejected",
+        }
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Change {
+    /// Which backend, as `pool/name`.
+    #[serde(serialize_with = "key")]
+    pub key: BackendKey,
+    /// How it stood.
+    pub from: Standing,
+    /// How it stands.
+    pub to: Standing,
+    /// Who says so.
+    pub by: By,
+    /// On what evidence.
+    pub evidence: Box<str>,
+    /// When, in milliseconds since the Unix epoch.
+    #[serde(serialize_with = "millis")]
+    pub at: Now,
+}
+
+fn key<S: Serializer>(key: &BackendKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.as_str())
+}
+
+fn millis<S: Serializer>(now: &Now, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(now.as_millis())
+}

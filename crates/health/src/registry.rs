@@ -1,0 +1,111 @@
+//! The registry: all evidence of this PoP, under keys that outlive generations.
+
+use crate::cell::Cell;
+use crate::change::Change;
+use crate::clock::Clock;
+use crate::count::Count;
+use crate::name::Name;
+use crate::pool::PoolCell;
+use crate::view::{Entry, View};
+use nearside_core::generation::{Backend, Generation};
+use nearside_core::place::Position;
+use nearside_core::{BackendKey, Now};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+/// Changes that a slow listener may lag behind before it misses some.
+const CHANGES: usize = 1024;
+
+/// All evidence of this PoP.
+#[derive(Debug)]
+pub struct Registry {
+    clock: Clock,
+    changes: broadcast::Sender<Change>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    cells: HashMap<BackendKey, Arc<Cell>>,
+    names: HashMap<(Box<str>, u16), Arc<Name>>,
+    pools: HashMap<Arc<str>, Arc<PoolCell>>,
+    routes: HashMap<Arc<str>, Arc<Count>>,
+}
+
+impl Registry {
+    /// A registry that knows nothing yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, changes: broadcast::Sender::new(CHANGES), kept: Mutex::default() }
+    }
+
+    /// The time by this registry's clock: the one to decide with.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// The evidence as `generation` indexes it. `pop` is where this PoP stands: it estimates the round trips
+    /// that are not measured yet.
+    ///
+    /// What is known under the same key is taken over; what no view uses any more is forgotten.
+    #[must_use]
+    pub fn view(&self, generation: &Arc<Generation>, pop: Option<Position>) -> View {
+        let mut guard = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &mut *guard;
+        let now = self.now();
+        let entry = |kept: &mut Kept, backend: &Backend| {
+            let new_cell = || Cell::new(backend.key.clone(), now);
+            let place = (backend.endpoint.host.clone(), backend.endpoint.port);
+            Entry {
+                cell: shared(&mut kept.cells, &backend.key, new_cell),
+                name: shared(&mut kept.names, &place, || Name::new(&backend.endpoint)),
+                estimate: estimate(generation, backend, pop),
+            }
+        };
+        let entries = generation.backends.iter().map(|backend| entry(kept, backend)).collect();
+        let pools =
+            generation.pools.iter().map(|pool| shared(&mut kept.pools, &pool.name, PoolCell::default));
+        let pools = pools.collect();
+        let routes = generation.routes.routes().iter();
+        let routes = routes.map(|route| shared(&mut kept.routes, &route.id, Count::default)).collect();
+        kept.forget();
+        let (clock, changes) = (self.clock, self.changes.clone());
+        View { generation: Arc::clone(generation), entries, pools, routes, clock, changes }
+    }
+}
+
+impl Kept {
+    fn forget(&mut self) {
+        self.cells.retain(|_, value| Arc::strong_count(value) > 1);
+        self.names.retain(|_, value| Arc::strong_count(value) > 1);
+        self.pools.retain(|_, value| Arc::strong_count(value) > 1);
+        self.routes.retain(|_, value| Arc::strong_count(value) > 1);
+    }
+}
+
+fn shared<K: Clone + Eq + Hash, V>(map: &mut HashMap<K, Arc<V>>, key: &K, new: impl FnOnce() -> V) -> Arc<V> {
+    if let Some(value) = map.get(key) {
+        return Arc::clone(value);
+    }
+    let value = Arc::new(new());
+    map.insert(key.clone(), Arc::clone(&value));
+    value
+}
+
+/// The round trip in microseconds by distance: light in glass needs 10 us there and back per km, and cables
+/// run about half as far again as the great circle.
+fn estimate(generation: &Generation, backend: &Backend, pop: Option<Position>) -> Option<u32> {
+    let region = generation.region(backend.region)?;
+    let position = region.place.as_ref()?.position?;
+    let micros = std::time::Duration::try_from_secs_f64(pop?.distance_km(position) * 15e-6).ok()?.as_micros();
+    Some(u32::try_from(micros).unwrap_or(u32::MAX).max(1))
+}

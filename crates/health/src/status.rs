@@ -1,0 +1,113 @@
+//! What `nearside status` says of a backend.
+
+use crate::change::By;
+use crate::view::{Entry, View};
+use nearside_core::Now;
+use nearside_core::generation::Backend;
+use serde::Serialize;
+
+/// Everything that is known of one backend. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BackendStatus {
+    /// Its identity, `pool/name`.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Its pool.
+    pub pool: String,
+    /// Its region.
+    pub region: String,
+    /// Its tier.
+    pub priority: u8,
+    /// Its weight.
+    pub weight: u16,
+    /// Why it is drained, where it is.
+    pub drain: Option<String>,
+    /// Whether a decision may send it requests now, drain and weight included.
+    pub usable: bool,
+    /// Its verdict.
+    pub verdict: &'static str,
+    /// Its standing: the verdict, or `ejected`.
+    pub standing: &'static str,
+    /// Who says so.
+    pub by: By,
+    /// Since when.
+    pub since: u64,
+    /// Its last failure.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<u64>,
+    /// Until when it is ejected.
+    pub ejected_until: Option<u64>,
+    /// Until when it is held back after a recovery.
+    pub held_until: Option<u64>,
+    /// The share of its weight that it takes after a recovery, in thousandths.
+    pub ramp: Option<u16>,
+    /// Its round trip in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Milliseconds since that was measured; none when it is estimated by distance.
+    pub rtt_age_ms: Option<u64>,
+    /// Requests that it is answering.
+    pub in_flight: u32,
+    /// Open connections.
+    pub connections: u32,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Why its name was not resolved the last time.
+    pub name_error: Option<String>,
+    /// Probes that passed.
+    pub probes_passed: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+    /// Faults of requests.
+    pub faults: u64,
+}
+
+impl View {
+    /// The status of every backend, in declared order.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<BackendStatus> {
+        let now = self.now();
+        let each = self.generation.backends.iter().zip(&self.entries);
+        each.map(|(backend, entry)| self.status(backend, entry, now)).collect()
+    }
+
+    fn status(&self, backend: &Backend, entry: &Entry, now: Now) -> BackendStatus {
+        let cell = &entry.cell;
+        let (measured, story) = (cell.state(now), cell.story().clone());
+        let (ejected_until, held_until) = cell.ends(now);
+        let drain = self.generation.drain_of(backend);
+        let rtt = measured.rtt_micros.or(entry.estimate);
+        let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
+        BackendStatus {
+            key: cell.key().to_string(),
+            name: backend.name.to_string(),
+            pool: text(self.generation.pool(backend.pool).map(|pool| &*pool.name)),
+            region: text(self.generation.region(backend.region).map(|region| &*region.name)),
+            priority: backend.priority,
+            weight: backend.weight,
+            drain: drain.map(|drain| drain.reason.to_string()),
+            usable: drain.is_none() && backend.weight > 0 && cell.usable(now),
+            verdict: measured.verdict.name(),
+            standing: cell.standing(now).name(),
+            by: story.by,
+            since: story.since.as_millis(),
+            last_error: story.last_error.as_ref().map(|(_, text)| text.to_string()),
+            last_error_at: story.last_error.as_ref().map(|(at, _)| at.as_millis()),
+            ejected_until: ejected_until.map(Now::as_millis),
+            held_until: held_until.map(Now::as_millis).filter(|_| measured.held),
+            ramp: measured.ramp,
+            rtt_ms: rtt.map(|micros| f64::from(micros) / 1000.0),
+            rtt_age_ms: measured
+                .rtt_micros
+                .map(|_| now.as_millis().saturating_sub(story.rtt.at().as_millis())),
+            in_flight: measured.in_flight,
+            connections: cell.connections().now(),
+            addresses: entry.name.addresses().iter().map(ToString::to_string).collect(),
+            name_error: entry.name.error(),
+            probes_passed: story.probes_passed,
+            probes_failed: story.probes_failed,
+            faults: story.faults,
+        }
+    }
+}

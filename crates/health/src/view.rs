@@ -1,0 +1,131 @@
+//! The view: the evidence as one generation indexes it.
+
+use crate::cell::Cell;
+use crate::change::Change;
+use crate::clock::Clock;
+use crate::count::{Count, InFlight};
+use crate::name::Name;
+use crate::pool::PoolCell;
+use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RouteId, State};
+use std::cell::Cell as Once;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// The evidence of one generation's backends, by their ids. Reading it takes no lock and allocates nothing.
+#[derive(Debug)]
+pub struct View {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) entries: Box<[Entry]>,
+    pub(crate) pools: Box<[Arc<PoolCell>]>,
+    pub(crate) routes: Box<[Arc<Count>]>,
+    pub(crate) clock: Clock,
+    pub(crate) changes: broadcast::Sender<Change>,
+}
+
+/// One backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) name: Arc<Name>,
+    /// The round trip by distance, in microseconds.
+    pub(crate) estimate: Option<u32>,
+}
+
+impl View {
+    /// The generation that this indexes.
+    #[must_use]
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    /// The time by the registry's clock.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// What is known of `backend`.
+    #[must_use]
+    pub fn cell(&self, backend: BackendId) -> Option<&Arc<Cell>> {
+        self.entries.get(backend.index()).map(|entry| &entry.cell)
+    }
+
+    /// The counters of `pool`.
+    #[must_use]
+    pub fn pool(&self, pool: PoolId) -> Option<&Arc<PoolCell>> {
+        self.pools.get(pool.index())
+    }
+
+    /// The addresses of `backend` as last resolved, IPv6 and IPv4 in turn; none before the first answer.
+    #[must_use]
+    pub fn addresses(&self, backend: BackendId) -> Arc<[SocketAddr]> {
+        self.entries.get(backend.index()).map_or_else(Arc::default, |entry| entry.name.addresses())
+    }
+
+    /// Counts a request of `route` in until the guard is dropped, unless `limit` are in flight.
+    #[must_use]
+    pub fn enter_route(&self, route: RouteId, limit: Option<u32>) -> Option<InFlight> {
+        self.routes.get(route.index())?.try_enter(limit.unwrap_or(u32::MAX))
+    }
+
+    /// Waits until every name has been asked for once, with or without an answer.
+    pub async fn resolved(&self) {
+        for entry in &self.entries {
+            entry.name.asked().await;
+        }
+    }
+}
+
+impl Evidence for View {
+    fn state(&self, backend: BackendId, now: Now) -> State {
+        let Some(entry) = self.entries.get(backend.index()) else { return State::default() };
+        let state = entry.cell.state(now);
+        State { rtt_micros: state.rtt_micros.or(entry.estimate), ..state }
+    }
+
+    fn turn(&self, pool: PoolId) -> u64 {
+        self.pool(pool).map_or(0, |pool| pool.turn())
+    }
+
+    fn route_in_flight(&self, route: RouteId) -> u32 {
+        self.routes.get(route.index()).map_or(0, |count| count.now())
+    }
+}
+
+/// The evidence for one request: its first decision takes a turn, its repeats and its trace see the same one.
+#[derive(Debug)]
+pub struct ForRequest<'a> {
+    view: &'a View,
+    turn: Once<Option<u64>>,
+}
+
+impl<'a> ForRequest<'a> {
+    /// The evidence for a request that took `turn` earlier, if it did.
+    #[must_use]
+    pub fn new(view: &'a View, turn: Option<u64>) -> Self {
+        Self { view, turn: Once::new(turn) }
+    }
+
+    /// The turn that the request has taken: give it to its next decision.
+    #[must_use]
+    pub fn turn_taken(&self) -> Option<u64> {
+        self.turn.get()
+    }
+}
+
+impl Evidence for ForRequest<'_> {
+    fn state(&self, backend: BackendId, now: Now) -> State {
+        self.view.state(backend, now)
+    }
+
+    fn turn(&self, pool: PoolId) -> u64 {
+        let turn = self.turn.get().unwrap_or_else(|| self.view.pool(pool).map_or(0, |pool| pool.take_turn()));
+        self.turn.set(Some(turn));
+        turn
+    }
+
+    fn route_in_flight(&self, route: RouteId) -> u32 {
+        self.view.route_in_flight(route)
+    }
+}
