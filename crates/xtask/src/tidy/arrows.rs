@@ -20,7 +20,7 @@ const HOUSE: &[Room] = &[
     Room { name: "health", level: 1, uses: &["core"] },
     Room { name: "telemetry", level: 1, uses: &["core"] },
     Room { name: "http", level: 1, uses: &[] },
-    Room { name: "sample", level: 2, uses: &["http"] },
+    Room { name: "sample", level: 2, uses: &[] },
     Room { name: "proxy", level: 3, uses: &["core", "http", "geo", "tls", "health", "telemetry"] },
     Room {
         name: "nearside",
