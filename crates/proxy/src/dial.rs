@@ -1,0 +1,187 @@
+//! How a connection to a backend is made.
+//!
+//! [`Dial`] makes one TCP connection: [`Direct`] does, [`distant::Distant`] adds a distance. [`dial`] makes a
+//! connection that a request can use: across the addresses behind a name, and with TLS.
+
+pub mod distant;
+pub mod far;
+mod lane;
+mod race;
+
+use crate::io::{Io, Wire};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::{TlsConnector, TlsStream};
+
+/// A connection in the making.
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send + 'a>>;
+
+/// Makes TCP connections.
+pub trait Dial: fmt::Debug + Send + Sync {
+    /// Connects to `to`, which stands in the region of this name.
+    fn connect<'a>(&'a self, to: SocketAddr, region: &'a str) -> Dialling<'a>;
+}
+
+/// Connects over the network as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Direct;
+
+impl Dial for Direct {
+    fn connect<'a>(&'a self, to: SocketAddr, _region: &'a str) -> Dialling<'a> {
+        Box::pin(async move {
+            let stream = TcpStream::connect(to).await?;
+            prepare(&stream)?;
+            Ok(Wire::Tcp(stream))
+        })
+    }
+}
+
+/// Where to connect.
+#[derive(Clone)]
+pub struct Destination<'a> {
+    /// The addresses, any of which will do.
+    pub addresses: &'a [SocketAddr],
+    /// The name of the region that they stand in.
+    pub region: &'a str,
+    /// TLS, with the name to ask for and verify.
+    pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+/// A connection that was made.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The connection.
+    pub io: Io,
+    /// The address that answered.
+    pub address: SocketAddr,
+    /// The round trip, as the TCP handshake measured it.
+    pub round_trip: Duration,
+}
+
+/// Why no connection was made. Nothing of a request was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("the name resolves to no address")]
+    NoAddress,
+    /// No address accepted.
+    #[error("no address accepted the connection")]
+    Refused(#[source] io::Error),
+    /// TCP or TLS took too long.
+    #[error("the connection was not made in time")]
+    Timeout,
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed")]
+    Tls(#[source] io::Error),
+}
+
+/// Connects by `deadline`: the first address that answers wins, TLS included where the destination has it.
+///
+/// # Errors
+/// No connection could be made, or not in time.
+pub async fn dial(dial: &dyn Dial, to: &Destination<'_>, deadline: Instant) -> Result<Dialled, DialError> {
+    let connected = timeout_at(deadline, race::connect(dial, to.addresses, to.region)).await;
+    let winner = match connected {
+        Err(_elapsed) => return Err(DialError::Timeout),
+        Ok(None) => return Err(DialError::NoAddress),
+        Ok(Some(outcome)) => outcome.map_err(DialError::Refused)?,
+    };
+    let round_trip = round_trip(&winner.wire).unwrap_or(winner.took);
+    let io = match &to.tls {
+        None => Io::Plain(winner.wire),
+        Some((config, name)) => {
+            let connector = TlsConnector::from(Arc::clone(config));
+            let handshake = connector.connect(name.clone(), winner.wire);
+            match timeout_at(deadline, handshake).await {
+                Err(_elapsed) => return Err(DialError::Timeout),
+                Ok(done) => Io::Tls(Box::new(TlsStream::Client(done.map_err(DialError::Tls)?))),
+            }
+        }
+    };
+    Ok(Dialled { io, address: winner.address, round_trip })
+}
+
+/// The kernel's measure of the handshake, with the simulated distance where there is one.
+fn round_trip(wire: &Wire) -> Option<Duration> {
+    let info = pingora_core::protocols::l4::ext::get_tcp_info(wire.tcp().as_raw_fd()).ok()?;
+    let measured = Duration::from_micros(u64::from(info.tcpi_rtt));
+    let added = match wire {
+        Wire::Tcp(_) => Duration::ZERO,
+        Wire::Far(far) => far.round_trip(),
+    };
+    (info.tcpi_rtt > 0).then_some(measured + added)
+}
+
+/// A dead peer is noticed within half a minute, whether bytes are in flight or not.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use distant::Distant;
+    use std::collections::HashMap;
+    use tokio::net::TcpListener;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn plain<'a>(addresses: &'a [SocketAddr]) -> Destination<'a> {
+        Destination { addresses, region: "fra", tls: None }
+    }
+
+    #[tokio::test]
+    async fn a_connection_knows_its_address_and_a_measured_round_trip() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let dialled = dial(&Direct, &plain(&[address]), Instant::now() + SECOND).await.unwrap();
+        assert_eq!(dialled.address, address);
+        assert!(dialled.round_trip > Duration::ZERO && dialled.round_trip < SECOND);
+        assert!(dialled.io.tcp().nodelay().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_distant_region_is_a_round_trip_away_and_too_far_is_a_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [listener.local_addr().unwrap()];
+        let round_trips = HashMap::from([("fra".to_owned(), Duration::from_millis(90))]);
+        let distant = Distant { round_trips, inner: Arc::new(Direct) };
+        let start = Instant::now();
+        let dialled = dial(&distant, &plain(&addresses), start + SECOND).await.unwrap();
+        assert_eq!(start.elapsed().as_millis(), 90);
+        assert!(dialled.round_trip.as_millis() >= 90);
+        let late = dial(&distant, &plain(&addresses), Instant::now() + Duration::from_millis(50)).await;
+        assert!(matches!(late, Err(DialError::Timeout)));
+    }
+
+    #[tokio::test]
+    async fn a_name_without_addresses_and_a_closed_port_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let deadline = Instant::now() + SECOND;
+        assert!(matches!(dial(&Direct, &plain(&[]), deadline).await, Err(DialError::NoAddress)));
+        let refused = dial(&Direct, &plain(&[address]), deadline).await;
+        assert!(
+            matches!(refused, Err(DialError::Refused(cause)) if cause.kind() == io::ErrorKind::ConnectionRefused)
+        );
+    }
+}
