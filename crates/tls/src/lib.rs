@@ -1,1 +1,31 @@
-//! ...
+//! Knows which certificate a name gets; holds the rustls configurations of a generation.
+//!
+//! [`Table`] answers clients: by the name they ask for, at the listener they reach. [`ClientTable`] dials
+//! backends. Both are built aside, report every problem at once, and never change afterwards.
+
+mod authority;
+mod class;
+mod client;
+mod clock;
+mod file;
+mod identity;
+mod keys;
+mod names;
+mod pair;
+mod pem;
+mod problem;
+mod provider;
+mod signed;
+mod sources;
+mod table;
+mod ticket;
+mod trust;
+mod watched;
+
+pub use client::{Client, ClientTable};
+pub use clock::Clock;
+pub use identity::Identity;
+pub use keys::Keys;
+pub use problem::{Problem, Warning};
+pub use table::{Table, UNRECOGNIZED_NAME, Wanted};
+pub use watched::watched;
