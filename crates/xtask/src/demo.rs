@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) release: bool,
     /// Passed on to `nearside demo`.
-    #[arg(last = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) rest: Vec<String>,
 }
 

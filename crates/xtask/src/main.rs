@@ -86,9 +86,13 @@ mod tests {
 
     #[test]
     fn arguments_after_demo_belong_to_nearside() {
-        let parsed =
-            Arguments::try_parse_from(["cargo xtask", "demo", "--release", "--", "--state-dir", "/tmp/x"]);
-        let Ok(Arguments { task: Task::Demo(demo) }) = parsed else { panic!("not a demo") };
-        assert_eq!((demo.release, demo.rest), (true, vec!["--state-dir".to_owned(), "/tmp/x".to_owned()]));
+        for line in ["demo --release --state-dir /tmp/x", "demo --release -- --state-dir /tmp/x"] {
+            let words = ["cargo xtask"].into_iter().chain(line.split(' '));
+            let Task::Demo(demo) = Arguments::parse_from(words).task else { panic!("not a demo") };
+            assert_eq!(
+                (demo.release, demo.rest),
+                (true, vec!["--state-dir".to_owned(), "/tmp/x".to_owned()])
+            );
+        }
     }
 }

@@ -187,7 +187,13 @@ impl Apt {
 
     fn command() -> Command {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "Acquire::Retries=3"]);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args([
+            "-qq",
+            "-o",
+            "Acquire::Retries=3",
+            "-o",
+            "Dpkg::Use-Pty=0",
+        ]);
         command
     }
 }
