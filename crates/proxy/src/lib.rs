@@ -1,1 +1,21 @@
-//! ...
+//! The engine: carries each request from its connection to a backend's and the answer back.
+//!
+//! One accept loop per worker thread, each worker with its own runtime and its own idle connections. A
+//! connection's task reads requests; [`exchange`] drives one request and its answer, whatever the protocol on
+//! either side, through the two traits of [`side`].
+
+pub mod deadline;
+pub mod dial;
+pub mod exchange;
+pub mod h1;
+pub mod h2;
+pub mod headers;
+pub mod io;
+pub mod live;
+pub mod page;
+pub mod pool;
+pub mod prober;
+pub mod request;
+pub mod service;
+pub mod side;
+pub mod worker;

@@ -12,7 +12,7 @@ pub struct Worker {
     /// Its number, from 0.
     pub id: usize,
     /// Buffers.
-    pub stock: Stock,
+    pub stock: Arc<Stock>,
     /// Connections to backends.
     pub pools: Pools,
     /// The connections of clients.
@@ -25,6 +25,6 @@ impl Worker {
     /// The worker with this number.
     #[must_use]
     pub fn new(id: usize, edge: Arc<Edge>) -> Self {
-        Self { id, stock: Stock::default(), pools: Pools::default(), presences: Arc::default(), edge }
+        Self { id, stock: Arc::default(), pools: Pools::default(), presences: Arc::default(), edge }
     }
 }

@@ -1,9 +1,8 @@
 //! How the service ends: its phase, and the presence of each connection in it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -63,12 +62,13 @@ impl Shutdown {
 #[derive(Debug, Default)]
 pub struct Presences {
     list: Mutex<List>,
-    count: AtomicUsize,
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct List {
     closing: bool,
+    count: usize,
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
@@ -82,15 +82,14 @@ impl Presences {
             list.wakers.push(None);
             list.wakers.len() - 1
         });
-        drop(list);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        list.count += 1;
         Presence { of: Arc::clone(self), slot }
     }
 
     /// How many connections there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.list().count
     }
 
     /// Tells every connection, and every later one, to close once it is idle.
@@ -100,6 +99,13 @@ impl Presences {
         let wakers: Vec<Waker> = list.wakers.iter_mut().filter_map(Option::take).collect();
         drop(list);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until the last connection has ended.
+    pub async fn empty(&self) {
+        while self.count() > 0 {
+            self.emptied.notified().await;
+        }
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
@@ -143,9 +149,13 @@ impl Drop for Presence {
         let mut list = self.of.list();
         let waker = list.wakers.get_mut(self.slot).and_then(Option::take);
         list.free.push(self.slot);
+        list.count -= 1;
+        let last = list.count == 0;
         drop(list);
         drop(waker);
-        self.of.count.fetch_sub(1, Ordering::Relaxed);
+        if last {
+            self.of.emptied.notify_one();
+        }
     }
 }
 
@@ -165,8 +175,8 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!(presences.count(), 1);
         presences.close();
+        presences.empty().await;
         assert!(waiting.await.unwrap());
-        assert_eq!(presences.count(), 0);
         assert!(presences.enter().is_closing());
     }
 

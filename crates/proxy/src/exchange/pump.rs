@@ -1,0 +1,315 @@
+//! Carries one try's bodies both ways at once: the request's up, the answer's down.
+//!
+//! Both directions are state machines that one task polls in turn, so neither waits for the other and nothing
+//! is locked or split. Who cannot write does not read: that is the back-pressure.
+
+use crate::deadline::Deadline;
+use crate::exchange::replay::Replay;
+use crate::side::{Backend, BackendError, Client, ClientError, Fill, Head, Length};
+use nearside_core::policy::Timeouts;
+use nearside_http::{Edits, ResponseHead};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why a try ended without a whole answer.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The client's side did.
+    Client(ClientError),
+    /// The backend's side did.
+    Backend(BackendError),
+    /// A deadline passed while this was waited for.
+    Late(Wait),
+    /// The answer's status is one that the pool repeats.
+    Status(u16),
+}
+
+/// Whom an exchange waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wait {
+    /// The client, to send or to take.
+    Client,
+    /// The backend, to send or to take.
+    Backend,
+}
+
+/// What is asked about an answer's head before it goes to the client.
+pub(super) trait Judge {
+    /// Whether the answer is dropped and the request repeated.
+    fn repeats(&mut self, status: u16, replayable: bool) -> bool;
+    /// The edits of the final head.
+    fn edits(&mut self, head: &ResponseHead) -> &Edits;
+    /// The edits of a 1xx head.
+    fn informational(&mut self) -> &Edits;
+}
+
+/// What was carried.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Carried {
+    /// Bytes of request body.
+    pub(super) up: u64,
+    /// Bytes of answer body.
+    pub(super) down: u64,
+    /// When the answer's head came.
+    pub(super) head_at: Option<Instant>,
+    /// Whether the request went out whole.
+    pub(super) request_whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Up {
+    /// What an earlier try had taken is sent again, from this byte on.
+    Replay(usize),
+    /// The client's body is sent.
+    Body,
+    /// The last bytes leave.
+    Flush,
+    /// All of it has left.
+    Done,
+    /// The backend takes no more; it may still answer.
+    Stopped(BackendError),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Down {
+    Head,
+    Body,
+    Flush,
+}
+
+/// One try under way.
+pub(super) struct Pump<'a, C, B, J> {
+    pub(super) client: &'a mut C,
+    pub(super) backend: &'a mut B,
+    pub(super) judge: &'a mut J,
+    pub(super) replay: &'a mut Replay,
+    pub(super) deadline: &'a mut Deadline,
+    pub(super) timeouts: &'a Timeouts,
+    /// When the request as a whole has to have ended.
+    pub(super) until: Option<Instant>,
+    /// The most bytes of request body.
+    pub(super) body_limit: Option<u64>,
+    pub(super) carried: Carried,
+}
+
+/// What one call of the pump has found out.
+struct Turn {
+    up: Up,
+    down: Down,
+    /// What a direction waits for, and since when it may: `None` after progress.
+    deadline_set_for: Option<(Wait, Duration)>,
+    progress: bool,
+}
+
+impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
+    /// Runs the try to its end.
+    pub(super) async fn run(&mut self) -> Result<(), Broken> {
+        let up = if self.replay.is_empty() { Up::Body } else { Up::Replay(0) };
+        let mut turn = Turn { up, down: Down::Head, deadline_set_for: None, progress: true };
+        let ended = poll_fn(|cx| self.poll(&mut turn, cx)).await;
+        self.carried.request_whole = turn.up == Up::Done;
+        ended
+    }
+
+    fn poll(&mut self, turn: &mut Turn, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let up_waits = match self.poll_up(turn, cx) {
+            Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
+            Poll::Ready(Ok(())) => None,
+            Poll::Pending => Some(self.up_waits_for(turn.up)),
+        };
+        if let Poll::Ready(ended) = self.poll_down(turn, cx) {
+            return Poll::Ready(ended);
+        }
+        // A client that has sent everything is only heard of again when it goes.
+        if up_waits.is_none() && self.client.is_end() && self.client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Broken::Client(ClientError::Gone)));
+        }
+        let (wait, allowed) = self.allowed(turn, up_waits);
+        if turn.progress || turn.deadline_set_for != Some((wait, allowed)) {
+            turn.deadline_set_for = Some((wait, allowed));
+            turn.progress = false;
+            let at = Instant::now() + allowed;
+            self.deadline.set_at(Some(self.until.map_or(at, |until| until.min(at))));
+        }
+        ready!(self.deadline.poll(cx));
+        Poll::Ready(Err(Broken::Late(wait)))
+    }
+
+    /// Whom the exchange waits for now, and how long it may. A client that pauses its upload is nobody's fault but
+    /// its own, so the backend's clock runs only once the request has gone out.
+    fn allowed(&self, turn: &Turn, up_waits: Option<Wait>) -> (Wait, Duration) {
+        match (turn.down, up_waits) {
+            (Down::Head, None) => (Wait::Backend, self.timeouts.response),
+            (Down::Head, Some(wait)) => (wait, self.timeouts.body_idle),
+            (Down::Flush, _) => (Wait::Client, self.timeouts.body_idle),
+            (Down::Body, _) => {
+                let wait = if self.backend.data().is_empty() { Wait::Backend } else { Wait::Client };
+                (wait, self.timeouts.body_idle)
+            }
+        }
+    }
+
+    fn up_waits_for(&self, up: Up) -> Wait {
+        match up {
+            Up::Body if self.client.data().is_empty() => Wait::Client,
+            Up::Replay(_) | Up::Body | Up::Flush | Up::Done | Up::Stopped(_) => Wait::Backend,
+        }
+    }
+
+    /// Carries the request's body; ready once there is nothing left to do.
+    fn poll_up(&mut self, turn: &mut Turn, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        loop {
+            let moved = match turn.up {
+                Up::Replay(from) => self.poll_replay(from, cx),
+                Up::Body => match ready!(self.poll_body(cx)) {
+                    Ok(moved) => Poll::Ready(moved),
+                    Err(broken) => return Poll::Ready(Err(broken)),
+                },
+                Up::Flush => self.backend.poll_flush(cx).map_ok(|()| Up::Done),
+                Up::Done | Up::Stopped(_) => return Poll::Ready(Ok(())),
+            };
+            turn.progress = true;
+            // A backend that takes no more may have answered already: that is found out on the way down.
+            turn.up = match ready!(moved) {
+                Ok(next) => next,
+                Err(error) => Up::Stopped(error),
+            };
+        }
+    }
+
+    fn poll_replay(&mut self, from: usize, cx: &mut Context<'_>) -> Poll<Result<Up, BackendError>> {
+        let rest = self.replay.bytes().get(from..).unwrap_or(&[]);
+        if rest.is_empty() {
+            return Poll::Ready(Ok(Up::Body));
+        }
+        self.backend.poll_write(cx, rest).map_ok(|count| Up::Replay(from + count))
+    }
+
+    /// Moves one piece of the client's body.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Up, BackendError>, Broken>> {
+        if self.client.data().is_empty() {
+            let fill = if self.client.is_end() {
+                Fill::End
+            } else {
+                match self.client.poll_fill(cx) {
+                    Poll::Ready(Ok(fill)) => fill,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Client(error))),
+                    Poll::Pending => {
+                        // What has been taken so far need not wait for the rest.
+                        return match self.backend.poll_flush(cx) {
+                            Poll::Ready(Err(error)) => Poll::Ready(Ok(Err(error))),
+                            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                        };
+                    }
+                }
+            };
+            if fill == Fill::End {
+                self.backend.finish(self.client.trailers());
+                return Poll::Ready(Ok(Ok(Up::Flush)));
+            }
+        }
+        let written = ready!(self.backend.poll_write(cx, self.client.data()));
+        Poll::Ready(match written {
+            Ok(count) => {
+                self.replay.keep(self.client.data().get(..count).unwrap_or(&[]));
+                self.client.consume(count);
+                self.carried.up += count as u64;
+                if self.body_limit.is_some_and(|limit| self.carried.up > limit) {
+                    Err(Broken::Client(ClientError::TooLarge))
+                } else {
+                    Ok(Ok(Up::Body))
+                }
+            }
+            Err(error) => Ok(Err(error)),
+        })
+    }
+
+    /// Carries the answer; ready once the client has all of it.
+    fn poll_down(&mut self, turn: &mut Turn, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        loop {
+            let next = match turn.down {
+                Down::Head => ready!(self.poll_head(turn.up, cx)),
+                Down::Body => ready!(self.poll_answer_body(cx)),
+                Down::Flush => {
+                    return self.client.poll_flush(cx).map_err(Broken::Client);
+                }
+            };
+            turn.progress = true;
+            match next {
+                Ok(next) => turn.down = next,
+                Err(broken) => return Poll::Ready(Err(broken)),
+            }
+        }
+    }
+
+    fn poll_head(&mut self, up: Up, cx: &mut Context<'_>) -> Poll<Result<Down, Broken>> {
+        let head = match ready!(self.backend.poll_head(cx)) {
+            Ok(head) => head,
+            Err(error) => {
+                // What stopped the upload says more than the silence after it.
+                let cause = if let Up::Stopped(first) = up { first } else { error };
+                return Poll::Ready(Err(Broken::Backend(cause)));
+            }
+        };
+        Poll::Ready(match head {
+            Head::Informational => {
+                let status = self.backend.head().status();
+                if status != 100 && status != 101 {
+                    self.client.informational(self.backend.head(), self.judge.informational());
+                    if let Poll::Ready(Err(error)) = self.client.poll_flush(cx) {
+                        return Poll::Ready(Err(Broken::Client(error)));
+                    }
+                }
+                Ok(Down::Head)
+            }
+            Head::Final(length) => {
+                self.carried.head_at = Some(Instant::now());
+                self.start_answer(length)
+            }
+        })
+    }
+
+    fn start_answer(&mut self, length: Length) -> Result<Down, Broken> {
+        let head = self.backend.head();
+        let status = head.status();
+        if self.judge.repeats(status, self.replay.is_whole()) {
+            return Err(Broken::Status(status));
+        }
+        self.replay.close();
+        self.client.answer(head, self.judge.edits(head), length);
+        Ok(Down::Body)
+    }
+
+    fn poll_answer_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Down, Broken>> {
+        if self.backend.data().is_empty() {
+            let fill = if self.backend.is_end() {
+                Fill::End
+            } else {
+                match self.backend.poll_fill(cx) {
+                    Poll::Ready(Ok(fill)) => fill,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Backend(error))),
+                    Poll::Pending => {
+                        return match self.client.poll_flush(cx) {
+                            Poll::Ready(Err(error)) => Poll::Ready(Err(Broken::Client(error))),
+                            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                        };
+                    }
+                }
+            };
+            if fill == Fill::End {
+                self.client.finish(self.backend.trailers());
+                return Poll::Ready(Ok(Down::Flush));
+            }
+        }
+        match ready!(self.client.poll_write(cx, self.backend.data())) {
+            Ok(count) => {
+                self.backend.consume(count);
+                self.carried.down += count as u64;
+                Poll::Ready(Ok(Down::Body))
+            }
+            Err(error) => Poll::Ready(Err(Broken::Client(error))),
+        }
+    }
+}

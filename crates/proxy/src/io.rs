@@ -1,0 +1,89 @@
+//! A byte stream to a client or a backend: TCP or TCP at a simulated distance, with TLS or without.
+
+use crate::dial::far::Far;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// What lies under TLS.
+#[derive(Debug)]
+pub enum Wire {
+    /// A socket.
+    Tcp(TcpStream),
+    /// A socket at a simulated distance.
+    Far(Box<Far>),
+}
+
+impl Wire {
+    /// The socket.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Far(far) => far.tcp(),
+        }
+    }
+}
+
+/// A connection as the engine reads and writes it.
+#[derive(Debug)]
+pub enum Io {
+    /// Without TLS.
+    Plain(Wire),
+    /// With TLS; boxed, so that an idle plain connection does not pay for it.
+    Tls(Box<TlsStream<Wire>>),
+}
+
+impl Io {
+    /// The socket.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(wire) => wire.tcp(),
+            Self::Tls(tls) => tls.get_ref().0.tcp(),
+        }
+    }
+
+    /// The protocol that ALPN chose.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        }
+    }
+}
+
+macro_rules! delegate {
+    ($type:ty, $($variant:ident),+) => {
+        impl AsyncRead for $type {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(inner) => Pin::new(inner).poll_read(cx, buf),)+ }
+            }
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                match self.get_mut() { $(Self::$variant(inner) => Pin::new(inner).poll_write(cx, buf),)+ }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(inner) => Pin::new(inner).poll_flush(cx),)+ }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(inner) => Pin::new(inner).poll_shutdown(cx),)+ }
+            }
+        }
+    };
+}
+
+delegate!(Wire, Tcp, Far);
+delegate!(Io, Plain, Tls);

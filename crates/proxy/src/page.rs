@@ -1,0 +1,132 @@
+//! The small answers that are made here: error pages, redirects, fixed answers.
+//!
+//! An error page says its status and the request's ref, and nothing internal; it is JSON for clients that prefer
+//! it. What went wrong stands in `Proxy-Status` (RFC 9209) as far as that list has a word for it.
+
+use nearside_core::Reason;
+use std::borrow::Cow;
+
+/// An answer made here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Page {
+    /// Its status.
+    pub status: u16,
+    /// The type of its body; empty for none.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: Cow<'static, str>,
+    /// Further fields.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+impl Page {
+    /// The page for a request that is not served.
+    #[must_use]
+    pub fn error(reason: Reason, reference: &str, json: bool) -> Self {
+        Self::with_status(status(reason), reason, reference, json)
+    }
+
+    /// The same with a status of the caller's: refusals of malformed heads have several.
+    #[must_use]
+    pub fn with_status(status: u16, reason: Reason, reference: &str, json: bool) -> Self {
+        let phrase = nearside_http::status::phrase(status);
+        let body = if json {
+            format!("{{\"status\":{status},\"error\":\"{phrase}\",\"ref\":\"{reference}\"}}\n")
+        } else {
+            format!(
+                "<!doctype html><meta charset=utf-8><title>{status} {phrase}</title>\
+                 <h1>{status} {phrase}</h1><p>Ref: {reference}\n"
+            )
+        };
+        let content_type = if json { "application/json" } else { "text/html; charset=utf-8" };
+        let mut fields = vec![("cache-control", "no-store".to_owned())];
+        if let Some(kind) = proxy_status(reason) {
+            fields.push(("proxy-status", format!("nearside; error={kind}; details=\"{reason}\"")));
+        }
+        if status == 503 || status == 429 {
+            fields.push(("retry-after", "5".to_owned()));
+        }
+        Self { status, content_type, body: body.into(), fields }
+    }
+
+    /// A redirect to `location`.
+    #[must_use]
+    pub fn redirect(status: u16, location: String) -> Self {
+        Self {
+            status,
+            content_type: "",
+            body: Cow::Borrowed(""),
+            fields: vec![("location", location)],
+        }
+    }
+
+    /// A fixed answer of a route.
+    #[must_use]
+    pub fn fixed(status: u16, body: &str, location: Option<String>) -> Self {
+        let content_type = if body.is_empty() { "" } else { "text/plain; charset=utf-8" };
+        let fields = location.map(|location| ("location", location)).into_iter().collect();
+        Self { status, content_type, body: body.to_owned().into(), fields }
+    }
+}
+
+/// The status that a client gets for `reason`.
+#[must_use]
+pub fn status(reason: Reason) -> u16 {
+    match reason {
+        Reason::NoRouteHost | Reason::NoRoutePath => 404,
+        Reason::NoRouteMethod => 405,
+        Reason::RefusedMalformed => 400,
+        Reason::RefusedTooLarge => 413,
+        Reason::RefusedTimeout => 408,
+        Reason::RefusedMisdirected => 421,
+        Reason::RefusedLimit => 429,
+        Reason::RefusedLoop => 508,
+        Reason::FailedConnect | Reason::FailedReset | Reason::FailedProtocol => 502,
+        Reason::FailedTimeout => 504,
+        // Nobody is there to read it; the number is nginx's, for logs.
+        Reason::FailedClientGone => 499,
+        _ => 503,
+    }
+}
+
+fn proxy_status(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::NoRouteHost | Reason::NoRoutePath => "destination_not_found",
+        Reason::NoRouteMethod | Reason::RefusedLimit | Reason::RefusedMisdirected => "http_request_denied",
+        Reason::RefusedMalformed | Reason::RefusedTooLarge | Reason::RefusedTimeout => "http_request_error",
+        Reason::RefusedOverload => "connection_limit_reached",
+        Reason::RefusedLoop => "proxy_loop_detected",
+        Reason::RefusedResidency | Reason::RefusedDrained | Reason::RefusedHome | Reason::RefusedAllDown => {
+            "destination_unavailable"
+        }
+        Reason::FailedConnect => "connection_refused",
+        Reason::FailedReset => "connection_terminated",
+        Reason::FailedTimeout => "http_response_timeout",
+        Reason::FailedProtocol => "http_protocol_error",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_not_to_serve_has_an_error_status_and_a_word_of_rfc_9209() {
+        for reason in Reason::ALL {
+            let family = reason.name().split('.').next().unwrap();
+            if matches!(family, "no_route" | "refused" | "failed") && *reason != Reason::FailedClientGone {
+                assert!((400..600).contains(&status(*reason)), "{reason}");
+                assert!(proxy_status(*reason).is_some(), "{reason}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_its_ref_in_the_form_that_the_client_prefers() {
+        let html = Page::error(Reason::RefusedDrained, "abc", false);
+        assert!(html.body.contains("Ref: abc") && html.body.contains("503 Service Unavailable"));
+        let json = Page::error(Reason::NoRouteHost, "abc", true);
+        assert_eq!(json.body, "{\"status\":404,\"error\":\"Not Found\",\"ref\":\"abc\"}\n");
+    }
+}

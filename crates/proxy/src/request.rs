@@ -1,0 +1,372 @@
+//! One request, from its head to its line in the log.
+
+use crate::deadline::Deadline;
+use crate::exchange::{self, End, OWN_ANSWER};
+use crate::headers;
+use crate::live::Live;
+use crate::page::Page;
+use crate::side::{Client, ClientError, Length};
+use crate::worker::Worker;
+use nearside_core::generation::ListenerKind;
+use nearside_core::policy::Retry;
+use nearside_core::route::{Action, Answer, LocationPart};
+use nearside_core::{Choice, Facts, Host, Input, Plan, Reason, RouteId, Tried, decide};
+use nearside_health::{ForRequest, InFlight};
+use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Version};
+use nearside_telemetry::{Asked, Protocol, Record, TlsVersion};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// What is known of a client's connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Which listener of the generation it came by.
+    pub listener: usize,
+    /// The version of TLS, if it is encrypted.
+    pub tls: Option<TlsVersion>,
+    /// The name that the client hello asked for.
+    pub sni: Option<Host>,
+}
+
+/// What a connection's loop has to know afterwards.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// Whether the client got a whole answer, so that the connection may carry another request.
+    pub whole: bool,
+}
+
+/// One request under way.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    pub(crate) worker: &'a Arc<Worker>,
+    pub(crate) connection: &'a Connection,
+    pub(crate) live: Arc<Live>,
+    /// Its ref and its seed.
+    pub(crate) number: u64,
+    pub(crate) started: Instant,
+    /// Why the last try failed.
+    pub(crate) last_failure: Option<Reason>,
+    plan: Option<Plan>,
+    route: Option<RouteId>,
+    turn: Option<u64>,
+    note: Note,
+}
+
+/// What the request's record will say, as far as it is known.
+#[derive(Debug, Default)]
+struct Note {
+    reason: Option<Reason>,
+    status: Option<u16>,
+    tries: u32,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// Serves one request and writes its record.
+pub async fn serve<C: Client>(
+    worker: &Arc<Worker>,
+    connection: &Connection,
+    client: &mut C,
+    deadline: &mut Deadline,
+) -> Outcome {
+    let mut visit = Visit::begin(worker, connection);
+    let (mut end, place) = match visit.judge(client.head()) {
+        Verdict::Page(page, reason) => (visit.say(client, &page, reason, deadline).await, None),
+        Verdict::Forward(plan, place) => (exchange::forward(&mut visit, client, plan, deadline).await, Some(place)),
+    };
+    if let End::Unanswered(reason) = end {
+        let page = visit.error(client.head(), reason);
+        end = visit.say(client, &page, Some(reason), deadline).await;
+    }
+    if let End::Cut(_) = end {
+        client.abort();
+    }
+    drop(place);
+    visit.write_down(client.head(), end);
+    Outcome { whole: end == End::Answered }
+}
+
+/// What is done with a request once it was judged.
+enum Verdict {
+    /// It is answered here, for this reason if it is not served.
+    Page(Page, Option<Reason>),
+    /// It goes to a backend, and has its place among the route's requests in flight.
+    Forward(Plan, Option<InFlight>),
+}
+
+impl<'a> Visit<'a> {
+    fn begin(worker: &'a Arc<Worker>, connection: &'a Connection) -> Self {
+        Self {
+            worker,
+            connection,
+            live: worker.edge.live.load_full(),
+            number: worker.edge.next(),
+            started: Instant::now(),
+            last_failure: None,
+            plan: None,
+            route: None,
+            turn: None,
+            note: Note::default(),
+        }
+    }
+
+    /// Which place the client is in, as the tables know.
+    pub(crate) fn place(&self) -> nearside_core::place::Country {
+        self.live.geo.country(self.connection.peer.ip())
+    }
+
+    /// Decides, knowing what was tried.
+    pub(crate) fn decide(&mut self, head: &RequestHead, tried: &Tried) -> Choice {
+        let evidence = ForRequest::new(&self.live.evidence, self.turn);
+        let input = Input {
+            facts: &facts(head, self.connection),
+            tried,
+            generation: &self.live.generation,
+            evidence: &evidence,
+            now: self.live.evidence.now(),
+            seed: self.number.wrapping_add(u64::from(tried.count())),
+        };
+        let choice = decide(&input, &mut ());
+        self.turn = evidence.turn_taken();
+        choice
+    }
+
+    /// A place in the budget of repeats, if there is one.
+    pub(crate) fn budget(&self, retry: &Retry) -> Option<InFlight> {
+        self.live.evidence.pool(self.plan?.pool)?.repeat(retry)
+    }
+
+    /// Notes that a try begins.
+    pub(crate) fn go(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+        self.note.tries = self.note.tries.saturating_add(1);
+    }
+
+    /// Notes how long a try's connection took to make; `None` for a kept one.
+    pub(crate) fn note_connect(&mut self, took: Option<Duration>) {
+        self.note.connect = took;
+    }
+
+    /// Notes the answer's status.
+    pub(crate) fn note_status(&mut self, status: u16) {
+        self.note.status = Some(status);
+    }
+
+    /// Notes what a try carried.
+    pub(crate) fn note_carried(&mut self, up: u64, down: u64, head_at: Option<Instant>) {
+        self.note.bytes_in += up;
+        self.note.bytes_out += down;
+        self.note.first_byte = head_at.map(|at| at.duration_since(self.started)).or(self.note.first_byte);
+    }
+
+    fn judge(&mut self, head: &RequestHead) -> Verdict {
+        if let Some(reason) = self.malformed(head) {
+            return Verdict::Page(self.error(head, reason), Some(reason));
+        }
+        let generation = Arc::clone(&self.live.generation);
+        if let Some(ListenerKind::RedirectHttps { status }) =
+            generation.listeners.get(self.connection.listener).map(|listener| &listener.kind)
+        {
+            return self.redirect(head, *status);
+        }
+        match self.decide(head, &Tried::default()) {
+            Choice::Refuse(reason, route) => {
+                self.route = route;
+                Verdict::Page(self.error(head, reason), Some(reason))
+            }
+            Choice::Answer(id) => {
+                self.route = Some(id);
+                let action = generation.routes.route(id).map(|route| &route.action);
+                match action {
+                    Some(Action::Answer(answer)) => Verdict::Page(fixed(answer, head), None),
+                    _ => Verdict::Page(self.error(head, Reason::NoRoutePath), Some(Reason::NoRoutePath)),
+                }
+            }
+            Choice::Forward(plan) => self.admit(head, plan),
+        }
+    }
+
+    /// Counts the request into its route and looks for loops.
+    fn admit(&mut self, head: &RequestHead, plan: Plan) -> Verdict {
+        self.route = Some(plan.route);
+        let generation = &self.live.generation;
+        let limit = generation.routes.route(plan.route).and_then(|route| route.limits.concurrency);
+        let loops = generation.pool(plan.pool).map_or(0, |pool| pool.loop_limit);
+        let passed = headers::passed(head, &generation.fleet.name);
+        if passed > usize::try_from(loops).unwrap_or(usize::MAX) {
+            return Verdict::Page(self.error(head, Reason::RefusedLoop), Some(Reason::RefusedLoop));
+        }
+        let Some(limit) = limit else { return Verdict::Forward(plan, None) };
+        match self.live.evidence.enter_route(plan.route, Some(limit)) {
+            Some(place) => Verdict::Forward(plan, Some(place)),
+            None => Verdict::Page(self.error(head, Reason::RefusedLimit), Some(Reason::RefusedLimit)),
+        }
+    }
+
+    /// What is wrong with a request before its route is looked for.
+    fn malformed(&self, head: &RequestHead) -> Option<Reason> {
+        if matches!(head.method(), Method::Trace | Method::Connect) {
+            return Some(Reason::NoRouteMethod);
+        }
+        if nearside_http::path::check(head.path().as_bytes()).is_err() {
+            return Some(Reason::RefusedMalformed);
+        }
+        let sni = self.connection.sni.as_ref().map(Host::as_str);
+        let covered = self.connection.tls.is_none() || self.live.certificates.covers(sni, head.authority().host());
+        (!covered).then_some(Reason::RefusedMisdirected)
+    }
+
+    fn redirect(&self, head: &RequestHead, status: u16) -> Verdict {
+        let host = head.authority().host();
+        if !self.live.generation.routes.knows(host) {
+            return Verdict::Page(self.error(head, Reason::NoRouteHost), Some(Reason::NoRouteHost));
+        }
+        let port = self.live.prepared.https_port.filter(|port| *port != 443);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let query = head.query().map(|query| format!("?{query}")).unwrap_or_default();
+        Verdict::Page(Page::redirect(status, format!("https://{host}{port}{}{query}", head.path())), None)
+    }
+
+    fn error(&self, head: &RequestHead, reason: Reason) -> Page {
+        let json = head.fields().get(Known::Accept).is_some_and(nearside_http::list::prefers_json);
+        let mut page = Page::error(reason, headers::reference(self.number).as_str(), json);
+        if reason == Reason::NoRouteMethod {
+            let allowed = self.live.generation.routes.allowed(head.authority().host(), head.path());
+            page.fields.push(("allow", allowed.join(", ")));
+        }
+        page
+    }
+
+    /// Answers with a page of our own.
+    async fn say<C: Client>(
+        &mut self,
+        client: &mut C,
+        page: &Page,
+        reason: Option<Reason>,
+        deadline: &mut Deadline,
+    ) -> End {
+        self.note.reason = reason;
+        self.note.status = Some(page.status);
+        if reason == Some(Reason::FailedClientGone) {
+            return End::Cut(Reason::FailedClientGone);
+        }
+        let mut edits = Edits::new();
+        let route = self.route.and_then(|id| self.live.generation.routes.route(id));
+        headers::to_client(&mut edits, self, route.map(|route| &route.to_client));
+        for (name, value) in &page.fields {
+            edits.set_name(name, value.as_bytes()).unwrap_or_default();
+        }
+        if !page.content_type.is_empty() {
+            edits.set(Known::ContentType, page.content_type.as_bytes());
+        }
+        let head = ResponseHead::new(page.status);
+        let body = if client.head().method() == Method::Head { &[] } else { page.body.as_bytes() };
+        client.answer(&head, &edits, Length::Known(page.body.len() as u64));
+        deadline.set(Some(OWN_ANSWER));
+        let mut rest = body;
+        let sent = poll_fn(|cx| {
+            while !rest.is_empty() {
+                match client.poll_write(cx, rest) {
+                    Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or(&[]),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return deadline.poll(cx).map(|()| Err(ClientError::Gone)),
+                }
+                if rest.is_empty() {
+                    client.finish(None);
+                }
+            }
+            match client.poll_flush(cx) {
+                Poll::Pending => deadline.poll(cx).map(|()| Err(ClientError::Gone)),
+                ready => ready,
+            }
+        });
+        match sent.await {
+            Ok(()) => End::Answered,
+            Err(_gone) => End::Cut(Reason::FailedClientGone),
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// Counts the request and writes its line.
+    fn write_down(self, head: &RequestHead, end: End) {
+        let reason = match end {
+            End::Cut(reason) | End::Unanswered(reason) => Some(reason),
+            End::Answered => self.note.reason.or(self.plan.map(|plan| plan.reason)),
+        };
+        let total = self.started.elapsed();
+        let record = Record {
+            time: SystemTime::now() - total,
+            asked: Asked::new(
+                headers::reference(self.number).as_str(),
+                head.method_text().as_bytes(),
+                head.authority().host().as_bytes(),
+                head.path().as_bytes(),
+            ),
+            client: self.connection.peer.ip(),
+            protocol: match head.version() {
+                Version::Http10 => Protocol::Http10,
+                Version::Http11 => Protocol::Http11,
+                Version::Http2 => Protocol::Http2,
+            },
+            tls: self.connection.tls,
+            generation: Arc::clone(&self.live.generation),
+            route: self.route,
+            backend: self.plan.map(|plan| plan.backend),
+            reason,
+            status: self.note.status,
+            tries: self.note.tries,
+            total,
+            connect: self.note.connect,
+            first_byte: self.note.first_byte,
+            bytes_in: self.note.bytes_in,
+            bytes_out: self.note.bytes_out,
+        };
+        self.live.cells.record(&record);
+        self.worker.edge.access.write(record);
+    }
+}
+
+fn facts<'f>(head: &'f RequestHead, connection: &Connection) -> Facts<'f> {
+    Facts {
+        host: head.authority().host(),
+        path: head.path(),
+        method: head.method_text(),
+        client: connection.peer,
+        url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
+        header_bytes: head.fields().buffer().len(),
+        body_bytes: match head.body() {
+            Body::None => Some(0),
+            Body::Length(bytes) => Some(bytes),
+            Body::Chunked | Body::UntilClose => None,
+        },
+    }
+}
+
+fn fixed(answer: &Answer, head: &RequestHead) -> Page {
+    let location = answer.location.as_ref().map(|parts| {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                LocationPart::Text(piece) => text.push_str(piece),
+                LocationPart::Path => text.push_str(head.path()),
+                LocationPart::Host => text.push_str(head.authority().host()),
+                LocationPart::Query => {
+                    text.extend(head.query().into_iter().flat_map(|query| ["?", query]));
+                }
+            }
+        }
+        text
+    });
+    Page::fixed(answer.status, &answer.body, location)
+}
