@@ -1,0 +1,90 @@
+//! Connection: what a head says of the connection it travels on.
+
+use crate::{Fields, Known, Refusal, bytes_of, list};
+use std::time::Duration;
+
+/// The most names that `Connection` may name besides its own words.
+const NOMINATIONS: usize = 32;
+
+/// What a written head says of the connection.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Persist {
+    /// Nothing: HTTP/1.1 stays open.
+    #[default]
+    Keep,
+    /// That it stays open, to a client that speaks HTTP/1.0.
+    KeepAlive,
+    /// That it closes after this exchange.
+    Close,
+    /// That it becomes a WebSocket.
+    Upgrade,
+}
+
+/// The protocol that a head asks for, or switches to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Upgrade {
+    /// None.
+    #[default]
+    None,
+    /// `websocket`.
+    WebSocket,
+    /// Something that is never passed on, such as `h2c`.
+    Other,
+}
+
+/// The options of `Connection`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// Reads the options and marks the fields that end here.
+pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
+    let mut options = Options::default();
+    let mut nominations = 0;
+    for value in fields.all(Known::Connection) {
+        for option in value.split(|byte| *byte == b',').map(bytes_of::trim) {
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                options.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"close") {
+                options.close = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                options.upgrade = true;
+            } else if !option.is_empty() {
+                nominations += 1;
+            }
+        }
+    }
+    if nominations > NOMINATIONS {
+        return Err(Refusal::TooManyFields);
+    }
+    fields.mark_hops(nominations > 0)?;
+    Ok(options)
+}
+
+/// What `Upgrade` names, if `Connection` names `Upgrade`.
+pub(crate) fn upgrade(fields: &Fields, options: Options) -> Upgrade {
+    if !options.upgrade || !fields.contains(Known::Upgrade) {
+        Upgrade::None
+    } else if fields.all(Known::Upgrade).any(|value| list::contains(value, "websocket")) {
+        Upgrade::WebSocket
+    } else {
+        Upgrade::Other
+    }
+}
+
+/// How long the peer says it keeps an idle connection.
+pub(crate) fn timeout(fields: &Fields) -> Option<Duration> {
+    let parameters = fields.all(Known::KeepAlive).flat_map(list::members);
+    let mut timeouts = parameters.filter_map(|parameter| {
+        let at = parameter.iter().position(|byte| *byte == b'=')?;
+        let name = bytes_of::trim(parameter.get(..at)?);
+        let digits = std::str::from_utf8(bytes_of::trim(parameter.get(at + 1..)?)).ok()?;
+        let seconds: u32 =
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+        name.eq_ignore_ascii_case(b"timeout").then_some(Duration::from_secs(seconds.into()))
+    });
+    timeouts.next()
+}

@@ -1,0 +1,229 @@
+//! Fields: the lines of a head as spans of the one buffer they came in, each with its class.
+
+use crate::Refusal;
+use crate::bytes_of::Span;
+use crate::known::{HOP_BY_HOP, Known, PROTECTED, Set, is_twin};
+use arrayvec::ArrayVec;
+use std::ops::Range;
+
+/// The most fields that any limit can allow.
+pub const MOST: usize = 256;
+
+/// The fields of a head, in their order, over a buffer of their own.
+///
+/// The buffer holds whole lines (`name: value` and their end), so that neighbours that are kept can be copied at once.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    buffer: Vec<u8>,
+    lines: Vec<Line>,
+    present: Set,
+    repeated: Set,
+}
+
+/// One field.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Field<'a> {
+    /// The name as it was sent; its case means nothing.
+    pub name: &'a [u8],
+    /// The value without the whitespace around it.
+    pub value: &'a [u8],
+    /// The name's class.
+    pub known: Known,
+    /// Whether the field ends at this hop: by its name, or because `Connection` names it.
+    pub is_hop_by_hop: bool,
+    at: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) whole: Span,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+    pub(crate) known: Known,
+    pub(crate) hop: bool,
+}
+
+impl Field<'_> {
+    /// Where the value stands in [`Fields::buffer`].
+    pub fn value_range(&self) -> Range<usize> {
+        self.at..self.at + self.value.len()
+    }
+}
+
+impl Fields {
+    /// No fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the fields and keeps the space.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.lines.clear();
+        self.present = Set::default();
+        self.repeated = Set::default();
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The bytes that all spans point into.
+    pub fn buffer(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        self.lines.iter().map(|line| self.field(line))
+    }
+
+    /// Whether there is a field of this class.
+    pub fn contains(&self, known: Known) -> bool {
+        self.present.has(known)
+    }
+
+    /// The value of the first field of this class.
+    pub fn get(&self, known: Known) -> Option<&[u8]> {
+        self.all(known).next()
+    }
+
+    /// The values of all fields of this class.
+    pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        let lines = if self.contains(known) { self.lines.as_slice() } else { &[] };
+        lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.buffer))
+    }
+
+    /// The value of the first field of this name.
+    pub fn get_name(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    pub(crate) fn field(&self, line: &Line) -> Field<'_> {
+        Field {
+            name: line.name.of(&self.buffer),
+            value: line.value.of(&self.buffer),
+            known: line.known,
+            is_hop_by_hop: line.hop,
+            at: line.value.start as usize,
+        }
+    }
+
+    pub(crate) fn is_repeated(&self, known: Known) -> bool {
+        self.repeated.has(known)
+    }
+
+    /// Starts a buffer with what stands before the fields.
+    pub(crate) fn begin(&mut self, parts: &[&[u8]]) {
+        self.clear();
+        for part in parts {
+            self.buffer.extend_from_slice(part);
+        }
+    }
+
+    /// Appends one field as a line; name and value have been checked.
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.buffer.len();
+        for part in [name, b": ", value, b"\r\n"] {
+            self.buffer.extend_from_slice(part);
+        }
+        let value_at = start + name.len() + 2;
+        self.note(Line {
+            whole: Span::new(start, self.buffer.len()),
+            name: Span::new(start, start + name.len()),
+            value: Span::new(value_at, value_at + value.len()),
+            known: Known::classify(name),
+            hop: false,
+        });
+    }
+
+    /// Takes a copy of the head and the spans of the fields that `keep` keeps.
+    pub(crate) fn fill(
+        &mut self,
+        head: &[u8],
+        found: &[httparse::Header<'_>],
+        keep: fn(&[u8], Known) -> bool,
+    ) {
+        self.begin(&[head]);
+        // Lines follow each other without a gap; the empty line ends the last one.
+        let mut starts = found.iter().map(|field| Span::within(head, field.name.as_bytes()).start).skip(1);
+        for field in found {
+            let name = Span::within(head, field.name.as_bytes());
+            let known = Known::classify(field.name.as_bytes());
+            let end = starts.next().map_or(head.len().saturating_sub(2), |start| start as usize);
+            if keep(field.name.as_bytes(), known) {
+                let whole = Span::new(name.start as usize, end);
+                self.note(Line { whole, name, value: Span::within(head, field.value), known, hop: false });
+            }
+        }
+    }
+
+    /// Marks what ends at this hop: the fields that always do, and those that `Connection` names and may name.
+    pub(crate) fn mark_hops(&mut self, nominates: bool) -> Result<(), Refusal> {
+        let Self { buffer, lines, .. } = self;
+        let mut options = ArrayVec::<Span, 8>::new();
+        if nominates {
+            for line in lines.iter().filter(|line| line.known == Known::Connection) {
+                options.try_push(line.value).map_err(|_full| Refusal::TooManyFields)?;
+            }
+        }
+        for line in lines {
+            let name = line.name.of(buffer);
+            line.hop = HOP_BY_HOP.has(line.known)
+                || !PROTECTED.has(line.known)
+                    && options
+                        .iter()
+                        .flat_map(|span| span.of(buffer).split(|byte| *byte == b','))
+                        .any(|option| crate::bytes_of::trim(option).eq_ignore_ascii_case(name));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, line: Line) {
+        if self.present.has(line.known) {
+            self.repeated = self.repeated.and(line.known);
+        }
+        self.present = self.present.and(line.known);
+        self.lines.push(line);
+    }
+}
+
+/// Keeps every field of a request but those that only pretend to have another name.
+pub(crate) fn no_twin(name: &[u8], known: Known) -> bool {
+    known != Known::Other || !is_twin(name)
+}
+
+/// What the tokeniser found wrong with the fields, told apart further than it does.
+pub(crate) fn refuse(error: httparse::Error, head: &[u8]) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::TooManyFields,
+        httparse::Error::HeaderValue => Refusal::FieldValue,
+        httparse::Error::HeaderName => {
+            let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+            let name_is_spaced = |line: &[u8]| {
+                let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+                name.len() < line.len() && matches!(name.last(), Some(b' ' | b'\t'))
+            };
+            if lines.clone().any(|line| matches!(line.first(), Some(b' ' | b'\t'))) {
+                Refusal::Fold
+            } else if lines.any(name_is_spaced) {
+                Refusal::SpaceBeforeColon
+            } else {
+                Refusal::FieldName
+            }
+        }
+        httparse::Error::Version => Refusal::Version,
+        httparse::Error::Status => Refusal::Status,
+        httparse::Error::NewLine | httparse::Error::Token => Refusal::FirstLine,
+    }
+}

@@ -1,0 +1,202 @@
+//! Host: the authority of a request, in the one form in which hosts are compared.
+
+use crate::Refusal;
+use std::fmt::Write;
+use std::net::Ipv6Addr;
+
+/// The longest name that DNS can carry.
+const LONGEST: usize = 253;
+
+/// A host in lower case without trailing dot (or an IPv6 address in brackets), and a port if one was named.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Authority {
+    text: String,
+    host_len: usize,
+    port: Option<u16>,
+}
+
+impl Authority {
+    /// Reads `host`, `host:port`, `[address]` or `[address]:port`.
+    ///
+    /// # Errors
+    /// [`Refusal::Host`]: anything else. There is no place for user information, lists, escapes or controls.
+    pub fn parse(raw: &[u8]) -> Result<Self, Refusal> {
+        let mut authority = Self::default();
+        authority.read(raw)?;
+        Ok(authority)
+    }
+
+    /// As [`Authority::parse`], into the space that is already there.
+    ///
+    /// # Errors
+    /// As [`Authority::parse`].
+    pub fn read(&mut self, raw: &[u8]) -> Result<(), Refusal> {
+        self.clear();
+        let port = match raw {
+            [b'[', rest @ ..] => self.read_address(rest)?,
+            _ => self.read_name(raw)?,
+        };
+        self.host_len = self.text.len();
+        self.port = read_port(port)?;
+        if let Some(port) = self.port {
+            write!(self.text, ":{port}").map_err(|_full| Refusal::Host)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the host and keeps the space.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.host_len = 0;
+        self.port = None;
+    }
+
+    /// Host and port as they are sent on; empty when the request has no host.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host alone.
+    pub fn host(&self) -> &str {
+        self.text.get(..self.host_len).unwrap_or_default()
+    }
+
+    /// The port, if one was named.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Whether both name the same host and port, where no port means `default_port`.
+    pub fn agrees(&self, other: &Self, default_port: u16) -> bool {
+        self.host() == other.host() && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+    }
+
+    /// Takes a name; returns what stands after it.
+    fn read_name<'a>(&mut self, raw: &'a [u8]) -> Result<&'a [u8], Refusal> {
+        let end = raw.iter().position(|byte| *byte == b':').unwrap_or(raw.len());
+        let (name, port) = raw.split_at_checked(end).unwrap_or_default();
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut before = b'.';
+        for byte in name {
+            match byte {
+                b'.' if before == b'.' => return Err(Refusal::Host),
+                b'.' | b'-' | b'_' => {}
+                _ if byte.is_ascii_alphanumeric() => {}
+                _ => return Err(Refusal::Host),
+            }
+            self.text.push(char::from(byte.to_ascii_lowercase()));
+            before = *byte;
+        }
+        // A dot at the end is one more than the root's; `before` still being the start means an empty name.
+        if before == b'.' || name.len() > LONGEST { Err(Refusal::Host) } else { Ok(port) }
+    }
+
+    /// Takes an address up to its bracket; returns what stands after it.
+    fn read_address<'a>(&mut self, raw: &'a [u8]) -> Result<&'a [u8], Refusal> {
+        let end = raw.iter().position(|byte| *byte == b']').ok_or(Refusal::Host)?;
+        let (address, rest) = raw.split_at_checked(end).ok_or(Refusal::Host)?;
+        let address = std::str::from_utf8(address).map_err(|_other| Refusal::Host)?;
+        let address: Ipv6Addr = address.parse().map_err(|_other| Refusal::Host)?;
+        write!(self.text, "[{address}]").map_err(|_full| Refusal::Host)?;
+        rest.get(1..).ok_or(Refusal::Host)
+    }
+}
+
+/// The port after its colon; a colon alone means none (RFC 3986, 3.2.3).
+fn read_port(raw: &[u8]) -> Result<Option<u16>, Refusal> {
+    let digits = match raw {
+        [] | [b':'] => return Ok(None),
+        [b':', digits @ ..] if digits.len() <= 5 => digits,
+        _ => return Err(Refusal::Host),
+    };
+    let mut port = 0_u32;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(Refusal::Host);
+        }
+        port = port * 10 + u32::from(digit - b'0');
+    }
+    match u16::try_from(port) {
+        Ok(port @ 1..) => Ok(Some(port)),
+        _ => Err(Refusal::Host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Authority;
+    use crate::Refusal;
+
+    fn check(raw: &str, expected: &str) {
+        let found = Authority::parse(raw.as_bytes()).unwrap();
+        assert_eq!(found.as_str(), expected, "{raw}");
+        let (host, port) = match found.port() {
+            Some(port) => (expected.strip_suffix(&format!(":{port}")).unwrap(), Some(port)),
+            None => (expected, None),
+        };
+        assert_eq!((found.host(), found.port()), (host, port), "{raw}");
+    }
+
+    #[test]
+    fn a_host_has_one_form() {
+        check("Example.COM", "example.com");
+        check("example.com.", "example.com");
+        check("example.com.:8443", "example.com:8443");
+        check("example.com:", "example.com");
+        check("my_host-1", "my_host-1");
+        check("127.0.0.1:80", "127.0.0.1:80");
+        check("[::1]", "[::1]");
+        check("[::1]:", "[::1]");
+        check("[2001:DB8:0::1]:443", "[2001:db8::1]:443");
+    }
+
+    #[test]
+    fn what_is_no_host_and_port_is_refused() {
+        for raw in [
+            "",
+            ".",
+            ":80",
+            "a..b",
+            ".a",
+            "a..",
+            "user@a",
+            "a,b",
+            "a b",
+            " a",
+            "a\tb",
+            "a/b",
+            "a%41",
+            "a\\b",
+            "a?b",
+            "a#b",
+            "\u{e4}.com",
+            "a:b",
+            "a:0",
+            "a:65536",
+            "a:123456",
+            "a:+80",
+            "a:80:80",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[fe80::1%eth0]",
+            "[1.2.3.4]",
+            "[]",
+            "a\0b",
+            "a\x7f",
+            "a;b",
+            "a\"b",
+        ] {
+            assert_eq!(Authority::parse(raw.as_bytes()), Err(Refusal::Host), "{raw}");
+        }
+        assert!(Authority::parse("a".repeat(253).as_bytes()).is_ok());
+        assert!(Authority::parse("a".repeat(254).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_port_agrees_with_the_default_one() {
+        let parse = |raw: &str| Authority::parse(raw.as_bytes()).unwrap();
+        assert!(parse("a").agrees(&parse("A.:443"), 443) && !parse("a").agrees(&parse("a:443"), 80));
+        assert!(!parse("a").agrees(&parse("b"), 80));
+    }
+}

@@ -1,0 +1,290 @@
+//! Known: the field names that a rule speaks of, so that later rules compare one byte.
+
+/// Declares the names, ordered by length, and with them the table of [`Known::classify`].
+macro_rules! names {
+    ($($variant:ident $name:literal),* $(,)?) => {
+        /// A field name that some rule speaks of; all others are `Other`.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[repr(u8)]
+        pub enum Known {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+            /// Any further name that starts with `x-nearside-`.
+            XNearsideOther,
+            /// Any further name that starts with `x-forwarded-`.
+            XForwardedOther,
+            /// Every other name.
+            Other,
+        }
+
+        const NAMES: &[(&str, Known)] = &[$(($name, Known::$variant),)*];
+    };
+}
+
+names! {
+    Te "te",
+    Age "age",
+    Via "via",
+    Date "date",
+    Etag "etag",
+    Host "host",
+    Vary "vary",
+    Range "range",
+    Accept "accept",
+    Cookie "cookie",
+    Expect "expect",
+    Pragma "pragma",
+    Server "server",
+    Expires "expires",
+    Trailer "trailer",
+    Upgrade "upgrade",
+    CdnLoop "cdn-loop",
+    Location "location",
+    Forwarded "forwarded",
+    XRealIp "x-real-ip",
+    Connection "connection",
+    KeepAlive "keep-alive",
+    SetCookie "set-cookie",
+    TraceState "tracestate",
+    RetryAfter "retry-after",
+    TraceParent "traceparent",
+    ContentType "content-type",
+    MaxForwards "max-forwards",
+    ProxyStatus "proxy-status",
+    Authorization "authorization",
+    CacheControl "cache-control",
+    ContentRange "content-range",
+    ContentLength "content-length",
+    Http2Settings "http2-settings",
+    XNearsideGen "x-nearside-gen",
+    XNearsidePop "x-nearside-pop",
+    XNearsideRef "x-nearside-ref",
+    XForwardedFor "x-forwarded-for",
+    ContentEncoding "content-encoding",
+    ProxyConnection "proxy-connection",
+    WwwAuthenticate "www-authenticate",
+    XForwardedHost "x-forwarded-host",
+    XForwardedPort "x-forwarded-port",
+    XNearsidePlace "x-nearside-place",
+    XNearsideProbe "x-nearside-probe",
+    SecWebSocketKey "sec-websocket-key",
+    TransferEncoding "transfer-encoding",
+    XForwardedProto "x-forwarded-proto",
+    ProxyAuthenticate "proxy-authenticate",
+    XNearsideExplain "x-nearside-explain",
+    ProxyAuthorization "proxy-authorization",
+    SecWebSocketAccept "sec-websocket-accept",
+    SecWebSocketVersion "sec-websocket-version",
+    SecWebSocketExtensions "sec-websocket-extensions",
+    ProxyAuthenticationInfo "proxy-authentication-info",
+}
+
+const LONGEST: usize = 25;
+
+/// Where the names of each length start in `NAMES`.
+const STARTS: [usize; LONGEST + 2] = starts();
+
+/// A set of names, one bit each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Set(u64);
+
+/// Fields that belong to one connection and never pass on (RFC 9110, 7.6.1).
+pub(crate) const HOP_BY_HOP: Set = Set::of(&[
+    Known::Connection,
+    Known::Http2Settings,
+    Known::KeepAlive,
+    Known::ProxyAuthenticate,
+    Known::ProxyAuthenticationInfo,
+    Known::ProxyAuthorization,
+    Known::ProxyConnection,
+    Known::Te,
+    Known::TransferEncoding,
+    Known::Upgrade,
+]);
+
+/// Fields that we alone write.
+pub(crate) const NEARSIDE: Set = Set::of(&[
+    Known::XNearsideExplain,
+    Known::XNearsideGen,
+    Known::XNearsideOther,
+    Known::XNearsidePlace,
+    Known::XNearsidePop,
+    Known::XNearsideProbe,
+    Known::XNearsideRef,
+]);
+
+/// Fields that `Connection` cannot take away: framing, routing, who the client is, and what we add.
+pub(crate) const PROTECTED: Set = Set::of(&[
+    Known::Authorization,
+    Known::CacheControl,
+    Known::CdnLoop,
+    Known::ContentLength,
+    Known::Cookie,
+    Known::Forwarded,
+    Known::Host,
+    Known::SetCookie,
+    Known::TraceParent,
+    Known::TraceState,
+    Known::TransferEncoding,
+    Known::Via,
+    Known::XForwardedFor,
+    Known::XForwardedHost,
+    Known::XForwardedOther,
+    Known::XForwardedPort,
+    Known::XForwardedProto,
+    Known::XRealIp,
+])
+.with(NEARSIDE);
+
+impl Known {
+    /// The name's class, whatever its case.
+    pub fn classify(name: &[u8]) -> Self {
+        let row = match (STARTS.get(name.len()), STARTS.get(name.len() + 1)) {
+            (Some(start), Some(end)) => NAMES.get(*start..*end).unwrap_or_default(),
+            _ => &[],
+        };
+        match row.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())) {
+            Some((_, known)) => *known,
+            None => Self::by_prefix(name),
+        }
+    }
+
+    /// The name in lower case; `None` for the classes of many names.
+    pub fn name(self) -> Option<&'static str> {
+        NAMES.get(self as usize).map(|(name, _)| *name)
+    }
+
+    /// Whether the field belongs to one connection and never passes on.
+    pub const fn is_hop_by_hop(self) -> bool {
+        HOP_BY_HOP.has(self)
+    }
+
+    /// Whether the field is one of ours (`x-nearside-*`).
+    pub const fn is_nearside(self) -> bool {
+        NEARSIDE.has(self)
+    }
+
+    fn by_prefix(name: &[u8]) -> Self {
+        if !matches!(name.first(), Some(b'x' | b'X')) {
+            Self::Other
+        } else if starts_with(name, b"x-nearside-") {
+            Self::XNearsideOther
+        } else if starts_with(name, b"x-forwarded-") {
+            Self::XForwardedOther
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Set {
+    pub(crate) const fn of(members: &[Known]) -> Self {
+        let mut set = Self(0);
+        let mut rest = members;
+        while let [first, others @ ..] = rest {
+            set = set.and(*first);
+            rest = others;
+        }
+        set
+    }
+
+    pub(crate) const fn and(self, known: Known) -> Self {
+        Self(self.0 | 1 << known as u8)
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, known: Known) -> bool {
+        self.0 >> known as u8 & 1 == 1
+    }
+}
+
+/// Whether the name starts with the prefix, whatever its case.
+pub(crate) fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Whether the name, read as careless programs read it (`_` and other punctuation as `-`), is one that a rule
+/// speaks of. Such a twin would slip past the rule and arrive as the real thing.
+pub(crate) fn is_twin(name: &[u8]) -> bool {
+    if !name.iter().any(|byte| dashed(*byte) != *byte) {
+        return false;
+    }
+    let mut plain = [0; 32];
+    let kept = name.len().min(plain.len());
+    for (to, from) in plain.iter_mut().zip(name) {
+        *to = dashed(*from);
+    }
+    Known::classify(plain.get(..kept).unwrap_or_default()) != Known::Other
+}
+
+/// Whether two names are the same to a careless program.
+pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(a, b)| dashed(*a).eq_ignore_ascii_case(&dashed(*b)))
+}
+
+const fn dashed(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs while compiling, where a bad index is a compile error")]
+const fn starts() -> [usize; LONGEST + 2] {
+    let mut starts = [0; LONGEST + 2];
+    let mut index = 0;
+    let mut length = 0;
+    while length < starts.len() {
+        while index < NAMES.len() && NAMES[index].0.len() < length {
+            index += 1;
+        }
+        starts[length] = index;
+        length += 1;
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HOP_BY_HOP, Known, LONGEST, NAMES, alike, is_twin};
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for (index, (name, known)) in NAMES.iter().enumerate() {
+            assert_eq!(Known::classify(name.as_bytes()), *known, "{name}");
+            assert_eq!(Known::classify(name.to_uppercase().as_bytes()), *known, "{name}");
+            assert_eq!((known.name(), *known as usize), (Some(*name), index));
+        }
+        assert!(NAMES.is_sorted_by_key(|(name, _)| name.len()));
+        assert_eq!(NAMES.last().map(|(name, _)| name.len()), Some(LONGEST));
+        assert!((Known::Other as u8) < 64, "a set has 64 bits");
+    }
+
+    #[test]
+    fn names_outside_the_table_are_classed_by_prefix() {
+        assert_eq!(Known::classify(b"X-Nearside-Whatever"), Known::XNearsideOther);
+        assert_eq!(Known::classify(b"x-forwarded-prefix"), Known::XForwardedOther);
+        assert_eq!(Known::classify(b"x-forwarde"), Known::Other);
+        assert_eq!(Known::classify(&[b'a'; 80]), Known::Other);
+        assert_eq!(Known::Other.name(), None);
+        assert_eq!(Known::XNearsideOther.name(), None);
+    }
+
+    #[test]
+    fn a_twin_is_seen_through_its_punctuation() {
+        for twin in
+            ["Content_Length", "X_Forwarded_For", "transfer.encoding", "x_nearside_anything_at_all_of_ours"]
+        {
+            assert!(is_twin(twin.as_bytes()), "{twin}");
+        }
+        for own in ["content-length", "x_own_field", "user_id", "contentlength", "x-nearside-ref"] {
+            assert!(!is_twin(own.as_bytes()), "{own}");
+        }
+        assert!(alike(b"X_Tenant", b"x-tenant") && !alike(b"x-tenants", b"x-tenant"));
+    }
+
+    #[test]
+    fn host_is_not_hop_by_hop_and_te_is() {
+        assert!(HOP_BY_HOP.has(Known::Te) && !HOP_BY_HOP.has(Known::Host) && !HOP_BY_HOP.has(Known::Other));
+    }
+}

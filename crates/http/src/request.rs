@@ -1,0 +1,368 @@
+//! Request: the head that a client sends, read from HTTP/1 or from the parts of HTTP/2, and written to a backend.
+
+mod parts;
+mod write;
+
+pub use self::parts::Parts;
+pub(crate) use self::parts::take_fields;
+
+use crate::bytes_of::Span;
+use crate::fields::{self, no_twin};
+use crate::{Authority, Body, Fields, Gate, Known, Limits, Method, Progress, Refusal, Upgrade, Version};
+use crate::{connection, framing, list};
+use std::mem::MaybeUninit;
+
+/// A request head: one buffer, and what the rules need to know of it.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    fields: Fields,
+    method: Method,
+    method_text: Span,
+    version: Version,
+    form: Form,
+    scheme: Option<Scheme>,
+    authority: Authority,
+    /// Where the authority that is compared with the first is read into.
+    other: Authority,
+    target: String,
+    path_len: usize,
+    body: Body,
+    keep_alive: bool,
+    expects_continue: bool,
+    accepts_trailers: bool,
+    upgrade: Upgrade,
+    cookie: Vec<u8>,
+}
+
+/// The form that the target came in.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Form {
+    /// A path, as it is sent to servers.
+    #[default]
+    Origin,
+    /// A whole URI, as it is sent to proxies.
+    Absolute,
+    /// A host and port, as CONNECT has it.
+    Authority,
+    /// `*`, of OPTIONS.
+    Asterisk,
+}
+
+/// The scheme that a target names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scheme {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
+}
+
+impl Scheme {
+    /// The scheme of this name, whatever its case.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"https") {
+            Some(Self::Https)
+        } else if name.eq_ignore_ascii_case(b"http") {
+            Some(Self::Http)
+        } else {
+            None
+        }
+    }
+
+    /// The port that stands for none.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Reads the head at the start of the buffer.
+///
+/// # Errors
+/// Anything that another program could read differently, and what is above the limits. After one the connection is
+/// closed, for nobody knows where the next request starts.
+pub fn parse(buffer: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Progress, Refusal> {
+    parse_with(&mut Gate::default(), buffer, limits, head)
+}
+
+/// As [`parse`], with a gate that remembers which bytes of a growing buffer it has seen.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    gate: &mut Gate,
+    buffer: &[u8],
+    limits: &Limits,
+    head: &mut RequestHead,
+) -> Result<Progress, Refusal> {
+    let Some(bounds) = gate.find(buffer, limits)? else { return Ok(Progress::Partial) };
+    head.clear();
+    head.read(buffer.get(bounds.start..bounds.end).unwrap_or_default(), limits)?;
+    Ok(Progress::Complete { head_len: bounds.end })
+}
+
+impl RequestHead {
+    /// An empty head, to read into.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the request and keeps the space.
+    pub fn clear(&mut self) {
+        self.fields.clear();
+        self.authority.clear();
+        self.other.clear();
+        self.target.clear();
+        self.cookie.clear();
+        self.method = Method::default();
+        self.method_text = Span::default();
+        self.version = Version::default();
+        self.form = Form::default();
+        self.scheme = None;
+        self.path_len = 0;
+        self.body = Body::None;
+        self.keep_alive = false;
+        self.expects_continue = false;
+        self.accepts_trailers = false;
+        self.upgrade = Upgrade::None;
+    }
+
+    /// The method's class.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The method as it was sent: a token.
+    pub fn method_text(&self) -> &str {
+        std::str::from_utf8(self.method_text.of(self.fields.buffer())).unwrap_or_default()
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The form that the target came in.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The scheme, if the target named one.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
+    /// Host and port in their one form; empty when an HTTP/1.0 client named none.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The host, in lower case without trailing dot.
+    pub fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// Path and query as they were sent: visible ASCII, starting with a slash, or `*`; empty for CONNECT.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The path as it was sent. [`crate::path::check`] says whether it has a single reading.
+    pub fn path(&self) -> &str {
+        self.target.get(..self.path_len).unwrap_or_default()
+    }
+
+    /// What stands after the first question mark, if there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.target.get(self.path_len + 1..)
+    }
+
+    /// All fields, as they came.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The extent of the body. `Chunked` from HTTP/2 means that it ends with the stream.
+    pub fn body(&self) -> Body {
+        self.body
+    }
+
+    /// Whether the client lets the connection stay open.
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// Whether the client said `te: trailers`.
+    pub fn accepts_trailers(&self) -> bool {
+        self.accepts_trailers
+    }
+
+    /// The protocol that the client wants to switch to; a WebSocket only where it may ask for one.
+    pub fn upgrade(&self) -> Upgrade {
+        self.upgrade
+    }
+
+    fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        let mut space = [const { MaybeUninit::uninit() }; fields::MOST];
+        let space = space.get_mut(..limits.fields.min(fields::MOST)).unwrap_or_default();
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, space) {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            Ok(_) => return Err(Refusal::FirstLine),
+            Err(error) => return Err(refuse(error, bytes)),
+        }
+        let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+        else {
+            return Err(Refusal::FirstLine);
+        };
+        self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        self.method = Method::classify(method.as_bytes());
+        self.method_text = Span::within(bytes, method.as_bytes());
+        self.fields.fill(bytes, request.headers, no_twin);
+        self.read_target(target)?;
+        self.read_host()?;
+        self.read_framing()?;
+        self.read_connection()
+    }
+
+    /// Takes the target apart by its form.
+    fn read_target(&mut self, target: &str) -> Result<(), Refusal> {
+        if !is_target(target.as_bytes()) {
+            return Err(Refusal::Target);
+        }
+        if self.method == Method::Connect {
+            self.form = Form::Authority;
+            return self.authority.read(target.as_bytes()).map_err(|_host| Refusal::Target);
+        }
+        if target.starts_with('/') {
+            self.take_path(target);
+        } else if target == "*" {
+            self.form = Form::Asterisk;
+            if self.method != Method::Options {
+                return Err(Refusal::Target);
+            }
+            self.take_path(target);
+        } else {
+            self.form = Form::Absolute;
+            let (scheme, rest) = target.split_once("://").ok_or(Refusal::Target)?;
+            self.scheme = Some(Scheme::parse(scheme.as_bytes()).ok_or(Refusal::Target)?);
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            self.authority.read(authority.as_bytes())?;
+            self.take_path_after_authority(path);
+        }
+        Ok(())
+    }
+
+    /// An absolute target may leave out its first slash; for OPTIONS, nothing at all means `*`.
+    fn take_path_after_authority(&mut self, path: &str) {
+        if path.is_empty() && self.method == Method::Options {
+            self.take_path("*");
+            return;
+        }
+        if !path.starts_with('/') {
+            self.target.push('/');
+        }
+        self.take_path(path);
+    }
+
+    fn take_path(&mut self, target: &str) {
+        self.target.push_str(target);
+        self.path_len = self.target.find('?').unwrap_or(self.target.len());
+    }
+
+    /// One host, and the same in the target and the field.
+    fn read_host(&mut self) -> Result<(), Refusal> {
+        if self.fields.is_repeated(Known::Host) {
+            return Err(Refusal::HostTwice);
+        }
+        match self.fields.get(Known::Host) {
+            None if self.version == Version::Http11 => Err(Refusal::HostMissing),
+            None => Ok(()),
+            Some(host) if self.authority.host().is_empty() => self.authority.read(host),
+            Some(host) => {
+                self.other.read(host)?;
+                let default_port = self.scheme.map_or(443, Scheme::default_port);
+                let agrees =
+                    self.authority.agrees(&self.other, default_port) || self.method == Method::Connect;
+                if agrees { Ok(()) } else { Err(Refusal::HostDisagrees) }
+            }
+        }
+    }
+
+    fn read_framing(&mut self) -> Result<(), Refusal> {
+        let declared = framing::declared(&self.fields, self.version)?;
+        self.body = match declared.length {
+            Some(length) => Body::Length(length),
+            None if declared.chunked => Body::Chunked,
+            None => Body::None,
+        };
+        Ok(())
+    }
+
+    fn read_connection(&mut self) -> Result<(), Refusal> {
+        let options = connection::options(&mut self.fields)?;
+        let is_new = self.version != Version::Http10;
+        self.keep_alive = !options.close && (is_new || options.keep_alive);
+        if is_new {
+            let bodiless = matches!(self.body, Body::None | Body::Length(0));
+            self.upgrade = match connection::upgrade(&self.fields, options) {
+                Upgrade::WebSocket if self.method != Method::Get || !bodiless => Upgrade::Other,
+                asked => asked,
+            };
+        }
+        self.read_expectations()
+    }
+
+    /// What the client expects of us before and after the body; HTTP/1.0 could not mean it.
+    fn read_expectations(&mut self) -> Result<(), Refusal> {
+        self.accepts_trailers = self.fields.all(Known::Te).any(|value| list::contains(value, "trailers"));
+        if self.version == Version::Http10 {
+            return Ok(());
+        }
+        for value in self.fields.all(Known::Expect) {
+            if !value.eq_ignore_ascii_case(b"100-continue") {
+                return Err(Refusal::Expectation);
+            }
+        }
+        self.expects_continue =
+            self.fields.contains(Known::Expect) && !matches!(self.body, Body::None | Body::Length(0));
+        Ok(())
+    }
+}
+
+/// Whether the bytes can be a target: visible ASCII without a fragment.
+pub(crate) fn is_target(target: &[u8]) -> bool {
+    !target.is_empty() && target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#')
+}
+
+/// What the tokeniser found wrong, told apart further than it does.
+fn refuse(error: httparse::Error, head: &[u8]) -> Refusal {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let well_formed =
+        matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
+            && line.iter().filter(|byte| **byte == b' ').count() == 2;
+    match error {
+        httparse::Error::Version if !well_formed => Refusal::FirstLine,
+        httparse::Error::Token
+            if !line.iter().take_while(|byte| **byte != b' ').all(|byte| is_method_byte(*byte)) =>
+        {
+            Refusal::Method
+        }
+        _ => fields::refuse(error, head),
+    }
+}
+
+fn is_method_byte(byte: u8) -> bool {
+    crate::bytes_of::is_token_byte(byte)
+}
+
+#[cfg(test)]
+mod tests;

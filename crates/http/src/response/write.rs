@@ -1,0 +1,69 @@
+//! Writing an answer: what of the backend's head reaches a client, and how it is framed there.
+
+use super::ResponseHead;
+use crate::bytes_of::decimal;
+use crate::known::{Known, NEARSIDE, Set};
+use crate::write::{self, Kept};
+use crate::{Body, Edits, Persist};
+use bytes::BufMut;
+
+/// Fields that are written anew, or are ours alone to send.
+const REWRITTEN: Set = NEARSIDE.and(Known::ContentLength);
+
+impl ResponseHead {
+    /// Writes the head for a client that speaks HTTP/1, with `body` as the framing of what follows.
+    ///
+    /// A status that has no body gets none, whatever `body` says; `Body::UntilClose` always says that the connection
+    /// closes. HEAD and 304 keep the length that the backend declared.
+    pub fn write(&self, edits: &Edits, body: Body, persist: Persist, out: &mut impl BufMut) {
+        out.put_slice(b"HTTP/1.1 ");
+        out.put_slice(decimal(self.status.into(), &mut [0; 20]));
+        out.put_slice(b" ");
+        out.put_slice(self.reason().as_bytes());
+        out.put_slice(b"\r\n");
+        let body = if crate::status::is_bodiless(self.status) { Body::None } else { body };
+        let kept = self.kept(edits);
+        match body {
+            Body::Chunked => kept.copy(out),
+            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(out),
+        }
+        match body {
+            Body::Length(length) => write::length(length, out),
+            Body::Chunked => write::chunked(out),
+            Body::None => {
+                if let Some(length) = self.announced_length() {
+                    write::length(length, out);
+                }
+            }
+            Body::UntilClose => {}
+        }
+        let persist = if body == Body::UntilClose { Persist::Close } else { persist };
+        out.put_slice(match persist {
+            Persist::Keep => b"",
+            Persist::KeepAlive => b"connection: keep-alive\r\n",
+            Persist::Close => b"connection: close\r\n",
+            Persist::Upgrade => b"connection: upgrade\r\nupgrade: websocket\r\n",
+        });
+        edits.write_added(out);
+        out.put_slice(b"\r\n");
+    }
+
+    /// The fields that go on to a client of HTTP/2, edits included; without `content-length`, which
+    /// [`ResponseHead::body`] and [`ResponseHead::announced_length`] know.
+    ///
+    /// Names keep the case they came in.
+    pub fn forwarded<'a>(&'a self, edits: &'a Edits) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let kept = self.kept(edits).lines().map(|line| self.fields.field(line));
+        kept.map(|field| (field.name, field.value)).chain(edits.added())
+    }
+
+    /// The length of a body that does not follow, where it may be told: the answer to HEAD, and 304.
+    pub fn announced_length(&self) -> Option<u64> {
+        let may_tell = self.status == 304 || self.to_head && !crate::status::is_bodiless(self.status);
+        self.declared_length.filter(|_length| may_tell)
+    }
+
+    fn kept<'a>(&'a self, edits: &'a Edits) -> Kept<'a> {
+        Kept { fields: &self.fields, edits, left_out: REWRITTEN }
+    }
+}
