@@ -1,1 +1,20 @@
-//! ...
+//! Writes down what happened: the access log, the metrics, the program's own events.
+//!
+//! A request leaves one [`Record`]: [`Cells::record`] counts it, [`AccessLog::write`] writes it. Both are called
+//! once per request and neither waits, allocates or looks a name up.
+
+mod access;
+mod cells;
+mod counts;
+mod exposition;
+pub mod field;
+mod line;
+mod logging;
+mod metrics;
+mod record;
+
+pub use access::AccessLog;
+pub use cells::{Cells, ListenerCells, Open};
+pub use logging::{Format, LoggingError, init_logging};
+pub use metrics::{BackendSample, Metrics, Reload};
+pub use record::{Asked, Protocol, Record, TlsVersion};

@@ -1,0 +1,210 @@
+//! What is counted and measured, for Prometheus. Every label is a word of `routes.yaml` or of ours; no client
+//! mints one.
+
+use crate::cells::{BackendCells, Cells, Decisions, ListenerCells, RouteCells};
+use crate::exposition::Exposition;
+use nearside_core::{BackendKey, Generation, Verdict};
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// All counters of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    book: Arc<Book>,
+    registry: Registry,
+}
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reload {
+    /// Another generation serves.
+    Swapped,
+    /// The files say what they said.
+    Unchanged,
+    /// The old generation stays.
+    Refused,
+}
+
+/// What is known of a backend at the moment of a scrape.
+#[derive(Clone, Debug)]
+pub struct BackendSample {
+    /// Its pool's name.
+    pub pool: Arc<str>,
+    /// Its id, or its url.
+    pub backend: Arc<str>,
+    /// Its region's name.
+    pub region: Arc<str>,
+    /// What its probes say.
+    pub verdict: Verdict,
+    /// Removed on live evidence.
+    pub ejected: bool,
+    /// Requests that it is answering.
+    pub in_flight: u32,
+    /// Round trip in microseconds.
+    pub rtt_micros: Option<u32>,
+    /// Probes that succeeded.
+    pub probes_ok: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+}
+
+type Sampler = Box<dyn Fn() -> Vec<BackendSample> + Send + Sync>;
+
+/// What the counters are known by. Only a reload and a scrape lock it.
+#[derive(Default)]
+pub(crate) struct Book {
+    names: Mutex<Names>,
+    pub(crate) no_route: Arc<RouteCells>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) reloads: [AtomicU64; 3],
+    pub(crate) lines_dropped: Arc<AtomicU64>,
+    pub(crate) sampler: Mutex<Option<Sampler>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) routes: HashMap<Arc<str>, Arc<RouteCells>>,
+    pub(crate) backends: HashMap<BackendKey, (BackendName, Arc<BackendCells>)>,
+    /// Every region that was ever declared; its place is its number in counters.
+    pub(crate) regions: Vec<Arc<str>>,
+    pub(crate) listeners: BTreeMap<SocketAddr, Arc<ListenerCells>>,
+    /// The live generation's stamp, and which of its regions are marked drained.
+    pub(crate) stamp: String,
+    pub(crate) number: u64,
+    pub(crate) drained: Vec<(Arc<str>, bool)>,
+}
+
+/// A backend's labels.
+#[derive(Clone, Debug)]
+pub(crate) struct BackendName {
+    pub(crate) pool: Arc<str>,
+    pub(crate) backend: Arc<str>,
+    pub(crate) region: Arc<str>,
+}
+
+impl Book {
+    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let book: Arc<Book> = Arc::default();
+        let mut registry = Registry::with_prefix("nearside");
+        registry.register_collector(Box::new(Exposition(Arc::clone(&book))));
+        Self { book, registry }
+    }
+}
+
+impl Metrics {
+    /// No counter has counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The handles for `generation`, which from now on is the live one. Routes and backends of its predecessor
+    /// go on counting where they were; those that are gone are forgotten once nobody holds their handles.
+    #[must_use]
+    pub fn cells(&self, generation: &Generation) -> Cells {
+        let mut names = self.book.names();
+        let names = &mut *names;
+        let routes: Box<[_]> =
+            generation.routes.routes().iter().map(|route| names.route(&route.id)).collect();
+        let backends = generation.backends.iter().map(|backend| names.backend(generation, backend)).collect();
+        let regions = generation.regions.iter().map(|region| names.region(&region.name)).collect();
+        names.routes.retain(|_, cells| Arc::strong_count(cells) > 1);
+        names.backends.retain(|_, (_, cells)| Arc::strong_count(cells) > 1);
+        names.stamp = generation.stamp.to_string();
+        names.number = generation.stamp.number;
+        let drained =
+            |region: &nearside_core::generation::Region| (Arc::clone(&region.name), region.drain.is_some());
+        names.drained = generation.regions.iter().map(drained).collect();
+        let (no_route, decisions) = (Arc::clone(&self.book.no_route), Arc::clone(&self.book.decisions));
+        Cells { routes, no_route, backends, regions, decisions }
+    }
+
+    /// The counters of the listener at `bind`.
+    #[must_use]
+    pub fn listener(&self, bind: SocketAddr) -> Arc<ListenerCells> {
+        Arc::clone(self.book.names().listeners.entry(bind).or_default())
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, result: Reload) {
+        let [swapped, unchanged, refused] = &self.book.reloads;
+        let count = match result {
+            Reload::Swapped => swapped,
+            Reload::Unchanged => unchanged,
+            Reload::Refused => refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Asks `sampler` for the backends at each scrape.
+    pub fn sample_backends(&self, sampler: impl Fn() -> Vec<BackendSample> + Send + Sync + 'static) {
+        *self.book.sampler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sampler));
+    }
+
+    /// Where [`crate::AccessLog`] counts the lines that are lost.
+    #[must_use]
+    pub fn lines_dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.book.lines_dropped)
+    }
+
+    /// Everything in the OpenMetrics text format: `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string does not fail; half a page would be worse than none.
+        if text::encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+impl Names {
+    fn route(&mut self, id: &Arc<str>) -> Arc<RouteCells> {
+        Arc::clone(self.routes.entry(Arc::clone(id)).or_default())
+    }
+
+    fn backend(
+        &mut self,
+        generation: &Generation,
+        backend: &nearside_core::generation::Backend,
+    ) -> Arc<BackendCells> {
+        let name = BackendName {
+            pool: generation.pool(backend.pool).map(|pool| Arc::clone(&pool.name)).unwrap_or_default(),
+            backend: Arc::clone(&backend.name),
+            region: generation
+                .region(backend.region)
+                .map(|region| Arc::clone(&region.name))
+                .unwrap_or_default(),
+        };
+        let (known, cells) =
+            self.backends.entry(backend.key.clone()).or_insert_with(|| (name.clone(), Arc::default()));
+        *known = name;
+        Arc::clone(cells)
+    }
+
+    fn region(&mut self, name: &Arc<str>) -> u16 {
+        let known = self.regions.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.regions.push(Arc::clone(name));
+            self.regions.len() - 1
+        });
+        u16::try_from(known).unwrap_or(u16::MAX)
+    }
+}

@@ -1,0 +1,173 @@
+//! What one request leaves behind.
+
+use nearside_core::route::Action;
+use nearside_core::{BackendId, Generation, PoolId, Reason, RouteId};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// One request, at its end. It belongs to one generation, whose names are read when the line is written.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When the request's head had arrived.
+    pub time: SystemTime,
+    /// What the client said.
+    pub asked: Asked,
+    /// The client's address.
+    pub client: IpAddr,
+    /// What the client spoke.
+    pub protocol: Protocol,
+    /// The TLS version, when there was one.
+    pub tls: Option<TlsVersion>,
+    /// The generation that decided.
+    pub generation: Arc<Generation>,
+    /// The route that matched.
+    pub route: Option<RouteId>,
+    /// The backend that answered, or was tried last.
+    pub backend: Option<BackendId>,
+    /// Why it went there, or was not served.
+    pub reason: Reason,
+    /// The answer's status; `None` when the client got none.
+    pub status: Option<u16>,
+    /// How many backends were tried.
+    pub tries: u32,
+    /// From the head to the end of the answer.
+    pub total: Duration,
+    /// What the last connection took to make; `None` when a kept one served.
+    pub connect: Option<Duration>,
+    /// From the head to the first byte of the answer's head.
+    pub first_byte: Option<Duration>,
+    /// Bytes of request body.
+    pub bytes_in: u64,
+    /// Bytes of answer body.
+    pub bytes_out: u64,
+}
+
+impl Record {
+    /// The pool that the request was for.
+    #[must_use]
+    pub fn pool(&self) -> Option<PoolId> {
+        let chosen = self.backend.and_then(|id| self.generation.backend(id)).map(|backend| backend.pool);
+        chosen.or_else(|| match self.generation.routes.route(self.route?)?.action {
+            Action::Forward(pool) => Some(pool),
+            Action::Answer(_) => None,
+        })
+    }
+}
+
+/// What a client spoke.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// 1.2.
+    V12,
+    /// 1.3.
+    V13,
+}
+
+impl TlsVersion {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V12 => "1.2",
+            Self::V13 => "1.3",
+        }
+    }
+}
+
+/// The texts of a request, in one allocation. They are the client's: they go into the log, escaped, and nowhere
+/// else.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Asked {
+    text: Box<[u8]>,
+    /// Where the ref, the method and the host end.
+    ends: [usize; 3],
+}
+
+/// The longest path, and the longest host, that is written down.
+const LONGEST: usize = 2048;
+
+impl Asked {
+    /// The texts of a request. The query is left out of `path`, as it may hold secrets.
+    #[must_use]
+    pub fn new(reference: &str, method: &[u8], host: &[u8], path: &[u8]) -> Self {
+        let query = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+        let parts = [reference.as_bytes(), method, host, path.get(..query).unwrap_or_default()];
+        let parts = parts.map(|part| part.get(..part.len().min(LONGEST)).unwrap_or_default());
+        let [reference, method, host, _] = parts.map(<[u8]>::len);
+        let ends = [reference, reference + method, reference + method + host];
+        Self { text: parts.concat().into(), ends }
+    }
+
+    /// The request's unique id.
+    #[must_use]
+    pub fn reference(&self) -> &[u8] {
+        self.part(0, self.ends[0])
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &[u8] {
+        self.part(self.ends[0], self.ends[1])
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &[u8] {
+        self.part(self.ends[1], self.ends[2])
+    }
+
+    /// The path, without its query.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        self.part(self.ends[2], self.text.len())
+    }
+
+    fn part(&self, from: usize, to: usize) -> &[u8] {
+        self.text.get(from..to).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_is_never_kept() {
+        let asked = Asked::new("r1", b"GET", b"a.example", b"/login?token=secret");
+        assert_eq!(
+            (asked.reference(), asked.method(), asked.host(), asked.path()),
+            (b"r1".as_slice(), b"GET".as_slice(), b"a.example".as_slice(), b"/login".as_slice())
+        );
+        assert!(!format!("{asked:?}").contains(&format!("{:?}", b"secret").trim_matches(['[', ']'])[..]));
+    }
+
+    #[test]
+    fn a_long_path_is_cut() {
+        assert_eq!(Asked::new("r", b"GET", b"h", &[b'a'; 9000]).path().len(), LONGEST);
+        assert_eq!(Asked::new("", b"", b"", b""), Asked::default());
+    }
+}
