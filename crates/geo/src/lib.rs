@@ -1,1 +1,5 @@
-//! ...
+//! Knows which place an address is in.
+
+mod tables;
+
+pub use tables::{Error, Tables};
