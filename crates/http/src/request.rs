@@ -1,12 +1,15 @@
 //! Request: the head that a client sends, read from HTTP/1 or from the parts of HTTP/2, and written to a backend.
 
 mod parts;
+mod target;
 mod write;
 
 pub use self::parts::Parts;
 pub(crate) use self::parts::take_fields;
+pub(crate) use self::target::is_target;
+pub use self::target::{Form, Scheme};
 
-use crate::bytes_of::Span;
+use crate::bytes_of::{Span, is_token_byte};
 use crate::fields::{self, no_twin};
 use crate::{Authority, Body, Fields, Gate, Known, Limits, Method, Progress, Refusal, Upgrade, Version};
 use crate::{connection, framing, list};
@@ -32,50 +35,6 @@ pub struct RequestHead {
     accepts_trailers: bool,
     upgrade: Upgrade,
     cookie: Vec<u8>,
-}
-
-/// The form that the target came in.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Form {
-    /// A path, as it is sent to servers.
-    #[default]
-    Origin,
-    /// A whole URI, as it is sent to proxies.
-    Absolute,
-    /// A host and port, as CONNECT has it.
-    Authority,
-    /// `*`, of OPTIONS.
-    Asterisk,
-}
-
-/// The scheme that a target names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scheme {
-    /// `http`
-    Http,
-    /// `https`
-    Https,
-}
-
-impl Scheme {
-    /// The scheme of this name, whatever its case.
-    pub fn parse(name: &[u8]) -> Option<Self> {
-        if name.eq_ignore_ascii_case(b"https") {
-            Some(Self::Https)
-        } else if name.eq_ignore_ascii_case(b"http") {
-            Some(Self::Http)
-        } else {
-            None
-        }
-    }
-
-    /// The port that stands for none.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
 }
 
 /// Reads the head at the start of the buffer.
@@ -232,52 +191,6 @@ impl RequestHead {
         self.read_connection()
     }
 
-    /// Takes the target apart by its form.
-    fn read_target(&mut self, target: &str) -> Result<(), Refusal> {
-        if !is_target(target.as_bytes()) {
-            return Err(Refusal::Target);
-        }
-        if self.method == Method::Connect {
-            self.form = Form::Authority;
-            return self.authority.read(target.as_bytes()).map_err(|_host| Refusal::Target);
-        }
-        if target.starts_with('/') {
-            self.take_path(target);
-        } else if target == "*" {
-            self.form = Form::Asterisk;
-            if self.method != Method::Options {
-                return Err(Refusal::Target);
-            }
-            self.take_path(target);
-        } else {
-            self.form = Form::Absolute;
-            let (scheme, rest) = target.split_once("://").ok_or(Refusal::Target)?;
-            self.scheme = Some(Scheme::parse(scheme.as_bytes()).ok_or(Refusal::Target)?);
-            let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            self.authority.read(authority.as_bytes())?;
-            self.take_path_after_authority(path);
-        }
-        Ok(())
-    }
-
-    /// An absolute target may leave out its first slash; for OPTIONS, nothing at all means `*`.
-    fn take_path_after_authority(&mut self, path: &str) {
-        if path.is_empty() && self.method == Method::Options {
-            self.take_path("*");
-            return;
-        }
-        if !path.starts_with('/') {
-            self.target.push('/');
-        }
-        self.take_path(path);
-    }
-
-    fn take_path(&mut self, target: &str) {
-        self.target.push_str(target);
-        self.path_len = self.target.find('?').unwrap_or(self.target.len());
-    }
-
     /// One host, and the same in the target and the field.
     fn read_host(&mut self) -> Result<(), Refusal> {
         if self.fields.is_repeated(Known::Host) {
@@ -338,11 +251,6 @@ impl RequestHead {
     }
 }
 
-/// Whether the bytes can be a target: visible ASCII without a fragment.
-pub(crate) fn is_target(target: &[u8]) -> bool {
-    !target.is_empty() && target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#')
-}
-
 /// What the tokeniser found wrong, told apart further than it does.
 fn refuse(error: httparse::Error, head: &[u8]) -> Refusal {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
@@ -352,16 +260,12 @@ fn refuse(error: httparse::Error, head: &[u8]) -> Refusal {
     match error {
         httparse::Error::Version if !well_formed => Refusal::FirstLine,
         httparse::Error::Token
-            if !line.iter().take_while(|byte| **byte != b' ').all(|byte| is_method_byte(*byte)) =>
+            if !line.iter().take_while(|byte| **byte != b' ').all(|byte| is_token_byte(*byte)) =>
         {
             Refusal::Method
         }
         _ => fields::refuse(error, head),
     }
-}
-
-fn is_method_byte(byte: u8) -> bool {
-    crate::bytes_of::is_token_byte(byte)
 }
 
 #[cfg(test)]
