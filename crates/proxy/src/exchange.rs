@@ -7,9 +7,9 @@ mod replay;
 
 use crate::deadline::Deadline;
 use crate::headers;
-use crate::pool::{Checkout, Conn, ConnectError};
+use crate::pool::{Checkout, ConnectError};
 use crate::request::Visit;
-use crate::side::{Backend, BackendError, Client, ClientError, Length, Source};
+use crate::side::{Backend, BackendError, Client, ClientError, Length};
 use nearside_core::generation::Pool;
 use nearside_core::route::Route;
 use nearside_core::{BackendId, Choice, Failure, Plan, Reason, Tried};
@@ -153,9 +153,13 @@ impl Journey<'_, '_> {
                 Err(_elapsed) => return Err(Next::Stop(End::Unanswered(Reason::FailedTimeout))),
             },
         };
-        outcome.map_err(|error| match error {
+        outcome.map_err(|error| match &error {
             ConnectError::Overloaded => Next::Stop(End::Unanswered(Reason::RefusedOverload)),
-            error => {
+            ConnectError::NoAddress
+            | ConnectError::Refused(_)
+            | ConnectError::Timeout
+            | ConnectError::Tls(_)
+            | ConnectError::Protocol => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "connect failed");
                 self.visit.live.evidence.failed(id, Fault::Connect);
                 self.tried.note(&self.visit.live.generation, id, Failure::Connect);
@@ -177,7 +181,7 @@ impl Journey<'_, '_> {
         deadline: &mut Deadline,
     ) -> Next {
         let Checkout { mut conn, reused, connect, .. } = checkout;
-        self.visit.note_connect(connect);
+        self.visit.note_connect((!reused).then_some(connect));
         headers::to_backend(&mut self.to_backend, self.visit, client.head(), (self.pool, self.route, id));
         conn.request(client.head(), &self.to_backend, length(client.head().body()));
         let mut judge = Answers {
@@ -311,9 +315,9 @@ fn length(body: Body) -> Length {
 }
 
 /// Looks at each head of an answer before the client gets it.
-struct Answers<'j, 'v, 'a> {
+struct Answers<'j, 'a> {
     edits: &'j mut Edits,
-    visit: &'j mut &'v mut Visit<'a>,
+    visit: &'j mut Visit<'a>,
     route: &'j Route,
     pool: &'j Pool,
     idempotent: bool,
@@ -322,7 +326,7 @@ struct Answers<'j, 'v, 'a> {
     granted: Option<InFlight>,
 }
 
-impl Judge for Answers<'_, '_, '_> {
+impl Judge for Answers<'_, '_> {
     fn repeats(&mut self, status: u16, replayable: bool) -> bool {
         let retry = &self.pool.retry;
         let now = Situation { retry, idempotent: self.idempotent, repeats: self.repeats, replayable };
@@ -335,7 +339,7 @@ impl Judge for Answers<'_, '_, '_> {
 
     fn edits(&mut self, head: &ResponseHead) -> &Edits {
         self.visit.note_status(head.status());
-        headers::to_client(self.edits, self.visit, &self.route.to_client);
+        headers::to_client(self.edits, self.visit, Some(&self.route.to_client));
         self.edits
     }
 

@@ -36,11 +36,14 @@ pub(crate) fn to_backend(
     edits.set(Known::XNearsideRef, reference(visit.number).as_bytes());
     edits.set(Known::XNearsidePop, edge.pop.name.as_bytes());
     edits.set(Known::XNearsidePlace, visit.place().as_str().as_bytes());
-    let mut address = Text::default();
+    let mut address = Text { bytes: [0; 48], len: 0 };
     address.display(visit.connection.peer.ip().to_canonical());
     edits.set(Known::XForwardedFor, address.bytes());
     edits.set(Known::XForwardedHost, head.authority().as_str().as_bytes());
-    edits.set(Known::XForwardedProto, if visit.connection.tls.is_some() { b"https".as_slice() } else { b"http" });
+    edits.set(
+        Known::XForwardedProto,
+        if visit.connection.tls.is_some() { b"https".as_slice() } else { b"http" },
+    );
     edits.append(Known::Via, if head.version() == nearside_http::Version::Http2 { VIA_2 } else { VIA });
     edits.append(Known::CdnLoop, visit.live.generation.fleet.name.as_bytes());
     trace_parent(edits, visit, head);
@@ -160,7 +163,6 @@ fn strip(edits: &mut Edits, head: &RequestHead, route: &Route) {
 }
 
 /// A short text without allocation: an address.
-#[derive(Default)]
 struct Text {
     bytes: [u8; 48],
     len: usize,

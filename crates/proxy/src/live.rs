@@ -2,9 +2,9 @@
 
 use crate::dial::Dial;
 use arc_swap::ArcSwap;
-use nearside_core::{BackendId, Generation};
 use nearside_core::generation::ListenerKind;
 use nearside_core::place::Place;
+use nearside_core::{BackendId, Generation};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,7 +48,11 @@ impl Prepared {
                 .iter()
                 .find(|listener| matches!(listener.kind, ListenerKind::Tls { .. }))
                 .map(|listener| listener.bind.port()),
-            authorities: generation.backends.iter().map(|backend| backend.endpoint.authority().into()).collect(),
+            authorities: generation
+                .backends
+                .iter()
+                .map(|backend| backend.endpoint.authority().into())
+                .collect(),
         }
     }
 

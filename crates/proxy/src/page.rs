@@ -29,7 +29,7 @@ impl Page {
     /// The same with a status of the caller's: refusals of malformed heads have several.
     #[must_use]
     pub fn with_status(status: u16, reason: Reason, reference: &str, json: bool) -> Self {
-        let phrase = nearside_http::status::phrase(status);
+        let phrase = nearside_http::status::reason(status);
         let body = if json {
             format!("{{\"status\":{status},\"error\":\"{phrase}\",\"ref\":\"{reference}\"}}\n")
         } else {
@@ -52,12 +52,7 @@ impl Page {
     /// A redirect to `location`.
     #[must_use]
     pub fn redirect(status: u16, location: String) -> Self {
-        Self {
-            status,
-            content_type: "",
-            body: Cow::Borrowed(""),
-            fields: vec![("location", location)],
-        }
+        Self { status, content_type: "", body: Cow::Borrowed(""), fields: vec![("location", location)] }
     }
 
     /// A fixed answer of a route.

@@ -82,7 +82,9 @@ pub async fn serve<C: Client>(
     let mut visit = Visit::begin(worker, connection);
     let (mut end, place) = match visit.judge(client.head()) {
         Verdict::Page(page, reason) => (visit.say(client, &page, reason, deadline).await, None),
-        Verdict::Forward(plan, place) => (exchange::forward(&mut visit, client, plan, deadline).await, Some(place)),
+        Verdict::Forward(plan, place) => {
+            (exchange::forward(&mut visit, client, plan, deadline).await, Some(place))
+        }
     };
     if let End::Unanswered(reason) = end {
         let page = visit.error(client.head(), reason);
@@ -222,7 +224,8 @@ impl<'a> Visit<'a> {
             return Some(Reason::RefusedMalformed);
         }
         let sni = self.connection.sni.as_ref().map(Host::as_str);
-        let covered = self.connection.tls.is_none() || self.live.certificates.covers(sni, head.authority().host());
+        let covered =
+            self.connection.tls.is_none() || self.live.certificates.covers(sni, head.authority().host());
         (!covered).then_some(Reason::RefusedMisdirected)
     }
 
@@ -269,11 +272,16 @@ impl<'a> Visit<'a> {
         if !page.content_type.is_empty() {
             edits.set(Known::ContentType, page.content_type.as_bytes());
         }
-        let head = ResponseHead::new(page.status);
-        let body = if client.head().method() == Method::Head { &[] } else { page.body.as_bytes() };
-        client.answer(&head, &edits, Length::Known(page.body.len() as u64));
+        let mut head = ResponseHead::new();
+        let method = client.head().method();
+        head.begin(page.status, method);
+        let (body, length) = match method {
+            Method::Head => (&[][..], Length::None),
+            _ => (page.body.as_bytes(), Length::Known(page.body.len() as u64)),
+        };
+        client.answer(&head, &edits, length);
         deadline.set(Some(OWN_ANSWER));
-        let mut rest = body;
+        let (mut rest, mut finished) = (body, false);
         let sent = poll_fn(|cx| {
             while !rest.is_empty() {
                 match client.poll_write(cx, rest) {
@@ -281,13 +289,13 @@ impl<'a> Visit<'a> {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => return deadline.poll(cx).map(|()| Err(ClientError::Gone)),
                 }
-                if rest.is_empty() {
-                    client.finish(None);
-                }
+            }
+            if !std::mem::replace(&mut finished, true) {
+                client.finish(None);
             }
             match client.poll_flush(cx) {
                 Poll::Pending => deadline.poll(cx).map(|()| Err(ClientError::Gone)),
-                ready => ready,
+                Poll::Ready(flushed) => Poll::Ready(flushed),
             }
         });
         match sent.await {
