@@ -97,10 +97,14 @@ impl Cells {
 /// Requests that reached no backend.
 pub(crate) const NO_REGION: u16 = u16::MAX;
 
+/// Requests that their route answers.
+const NO_REASON: u32 = 255;
+
 /// Region, reason and class of status as one number.
-fn key(region: u16, reason: Reason, status: Option<u16>) -> u32 {
+fn key(region: u16, reason: Option<Reason>, status: Option<u16>) -> u32 {
+    let reason = reason.map_or(NO_REASON, |reason| reason as u32);
     let class = status.map_or(0, |status| u32::from(status / 100).min(7));
-    u32::from(region) << 16 | (reason as u32) << 8 | class
+    u32::from(region) << 16 | reason << 8 | class
 }
 
 /// The parts of a [`key`].

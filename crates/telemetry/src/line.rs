@@ -2,7 +2,7 @@
 
 use crate::field;
 use crate::record::Record;
-use nearside_core::Generation;
+use nearside_core::{Generation, Reason};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
@@ -28,7 +28,7 @@ pub(crate) fn append(record: &Record, out: &mut Vec<u8>) {
     if let Some(status) = record.status {
         line.number(field::STATUS, status);
     }
-    line.plain(field::REASON, &record.reason);
+    line.optional(field::REASON, record.reason.map(Reason::name));
     line.optional(field::ROUTE, route.map(|route| &*route.id));
     line.optional(field::POOL, pool.map(|pool| &*pool.name));
     line.optional(field::REGION, region.map(|region| &*region.name));

@@ -25,8 +25,8 @@ pub struct Record {
     pub route: Option<RouteId>,
     /// The backend that answered, or was tried last.
     pub backend: Option<BackendId>,
-    /// Why it went there, or was not served.
-    pub reason: Reason,
+    /// Why it went there, or was not served; `None` for an answer that its route declares.
+    pub reason: Option<Reason>,
     /// The answer's status; `None` when the client got none.
     pub status: Option<u16>,
     /// How many backends were tried.
