@@ -443,6 +443,10 @@ fn a_head_that_is_used_again_forgets_the_request_before() {
     parse(&first, &Limits::default(), &mut head).unwrap();
     parse(&crlf("GET / HTTP/1.0\n\n"), &Limits::default(), &mut head).unwrap();
     assert_eq!((summary(&head).as_str(), head.fields().len(), head.scheme()), ("GET  / None close", 0, None));
+    for crumb in ["a=1", "b=2"] {
+        head.read_parts(&GET, [(&b"cookie"[..], crumb.as_bytes())], &Limits::default()).unwrap();
+        assert_eq!(head.fields().get(Known::Cookie), Some(crumb.as_bytes()));
+    }
 }
 
 /// Lawful fields that rules are about, with few that are not lawful together.
