@@ -18,4 +18,7 @@ pub mod prober;
 pub mod request;
 pub mod service;
 pub mod side;
+pub mod stock;
 pub mod worker;
+
+mod inherited;

@@ -1,5 +1,6 @@
 //! How the service ends: its phase, and the presence of each connection in it.
 
+use nearside_telemetry::Open;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::{Notify, watch};
@@ -83,7 +84,7 @@ impl Presences {
             list.wakers.len() - 1
         });
         list.count += 1;
-        Presence { of: Arc::clone(self), slot }
+        Presence { of: Arc::clone(self), slot, counted: None }
     }
 
     /// How many connections there are.
@@ -118,9 +119,18 @@ impl Presences {
 pub struct Presence {
     of: Arc<Presences>,
     slot: usize,
+    counted: Option<Open>,
 }
 
 impl Presence {
+    /// Also counts the connection as one of its listener's.
+    #[must_use]
+    pub(super) fn counted(self, open: Open) -> Self {
+        let mut presence = self;
+        presence.counted = Some(open);
+        presence
+    }
+
     /// Whether the connection is to close once it is idle: h1 answers with `connection: close` from then on, h2
     /// sends GOAWAY.
     #[must_use]
@@ -152,7 +162,7 @@ impl Drop for Presence {
         list.count -= 1;
         let last = list.count == 0;
         drop(list);
-        drop(waker);
+        drop((waker, self.counted.take()));
         if last {
             self.of.emptied.notify_one();
         }

@@ -1,0 +1,241 @@
+//! The connections to backends that a worker keeps: one for each request at a time over HTTP/1, one for many over
+//! HTTP/2.
+//!
+//! Connections are kept under a key of all that tells them apart, so that no request travels on a connection that
+//! was made with other authorities, another certificate, another name or another protocol. Each worker has its own;
+//! the limit per backend, and the queue before it, are shared by all.
+
+mod conn;
+mod connect;
+mod gate;
+mod idle;
+mod key;
+mod reserve;
+mod slot;
+
+pub use conn::Conn;
+pub(crate) use key::speaks_h2;
+pub use reserve::Reserves;
+
+use crate::dial::DialError;
+use crate::live::Live;
+use crate::worker::Worker;
+use conn::{Kind, Link};
+use connect::Want;
+use idle::{Idle, keepalive};
+use key::Key;
+use nearside_core::{BackendId, BackendKey, Generation};
+use nearside_tls::ClientTable;
+use slot::Slot;
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why a request got no connection. Nothing of it was sent.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The backend's name resolves to no address.
+    #[error("the backend's name resolves to no address")]
+    NoAddress,
+    /// No address accepted the connection.
+    #[error("no address of the backend accepted the connection")]
+    Refused(#[source] Arc<io::Error>),
+    /// It took longer than `timeouts.connect`.
+    #[error("the connection to the backend was not made in time")]
+    Timeout,
+    /// The TLS handshake failed.
+    #[error("the TLS handshake with the backend failed")]
+    Tls(#[source] Arc<io::Error>),
+    /// The backend does not speak the protocol that the pool demands.
+    #[error("the backend does not speak the pool's protocol")]
+    Protocol,
+    /// The backend has all the connections that it may, and too many requests wait for one.
+    #[error("no connection to the backend was free in time")]
+    Overloaded,
+}
+
+impl From<DialError> for ConnectError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::NoAddress => Self::NoAddress,
+            DialError::Refused(cause) => Self::Refused(Arc::new(cause)),
+            DialError::Timeout => Self::Timeout,
+            DialError::Tls(cause) => Self::Tls(Arc::new(cause)),
+        }
+    }
+}
+
+/// A connection for one request.
+#[derive(Debug)]
+pub struct Checkout {
+    /// The connection.
+    pub conn: Conn,
+    /// Whether it has carried a request before: the backend may have closed it meanwhile.
+    pub reused: bool,
+    /// How long it took to get.
+    pub connect: Duration,
+}
+
+/// A worker's connections to backends.
+#[derive(Debug)]
+pub struct Pools {
+    reserves: Arc<Reserves>,
+    current: Mutex<Current>,
+}
+
+/// The slots of the newest generation, by [`BackendId`].
+#[derive(Debug, Default)]
+struct Current {
+    of: Option<(Arc<Generation>, Arc<ClientTable>)>,
+    slots: Box<[Option<Arc<Slot>>]>,
+}
+
+/// What is kept for one backend.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kept {
+    /// The backend.
+    pub backend: BackendKey,
+    /// Idle HTTP/1 connections.
+    pub idle: usize,
+    /// HTTP/2 connections.
+    pub shared: usize,
+}
+
+impl Pools {
+    /// Pools without a connection. All workers are given the same `reserves`.
+    #[must_use]
+    pub fn new(reserves: Arc<Reserves>) -> Self {
+        Self { reserves, current: Mutex::default() }
+    }
+
+    /// A connection to `backend`: a kept one, unless `fresh_only`, or a new one.
+    ///
+    /// # Errors
+    /// None could be had within the pool's `timeouts.connect`.
+    pub async fn checkout(
+        &self,
+        worker: &Arc<Worker>,
+        live: &Live,
+        backend: BackendId,
+        fresh_only: bool,
+    ) -> Result<Checkout, ConnectError> {
+        let (slot, entry) =
+            self.slot(live, backend).zip(live.generation.backend(backend)).ok_or(ConnectError::NoAddress)?;
+        let pool = live.generation.pool(entry.pool).ok_or(ConnectError::NoAddress)?;
+        let want = Want { worker, live, backend: entry, id: backend, slot };
+        if !fresh_only && let Some(checkout) = want.kept() {
+            return Ok(checkout);
+        }
+        // Boxed, so that the many requests that find a kept connection do not carry the state of a dial.
+        Box::pin(want.connect(&pool.connections, pool.timeouts.connect)).await
+    }
+
+    /// Takes a connection back after a whole exchange; one that cannot carry another is closed.
+    pub fn give_back(&self, worker: &Worker, live: &Live, backend: BackendId, conn: Conn) {
+        let Conn { kind, link: Link { slot, address, lease } } = conn;
+        let Kind::H1(upstream) = kind else { return };
+        let said = crate::side::Backend::head(&upstream).keep_alive_timeout();
+        let pool = live.generation.backend(backend).and_then(|backend| live.generation.pool(backend.pool));
+        let Some((io, pool)) = upstream.into_idle().zip(pool) else { return };
+        let (key, since) = (Arc::clone(&slot.key), Instant::now());
+        let keepalive = keepalive(pool.connections.keepalive, said);
+        slot.keep(worker.id, Idle { io, key, address, lease, since, keepalive });
+    }
+
+    /// Closes what has died or idled for long enough, and what no backend of `live` has a use for. To be called each
+    /// second.
+    pub fn sweep(&self, live: &Live) {
+        let mut current = self.current();
+        self.adopt(&mut current, live);
+        let slots: Vec<_> = current.slots.iter().flatten().cloned().collect();
+        drop(current);
+        let now = Instant::now();
+        for (backend, slot) in live.generation.backends.iter().zip(slots) {
+            if let Some(pool) = live.generation.pool(backend.pool) {
+                slot.sweep(now, pool.connections.keepalive);
+            }
+        }
+    }
+
+    /// Closes every connection that is not in use, and keeps none from now on.
+    pub fn close(&self) {
+        let current = std::mem::take(&mut *self.current());
+        current.slots.iter().flatten().for_each(|slot| slot.retire());
+    }
+
+    /// What is kept, for those backends of which something is.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Kept> {
+        let slots: Vec<_> = self.current().slots.iter().flatten().cloned().collect();
+        let kept = slots.iter().map(|slot| {
+            let (idle, shared) = slot.kept();
+            Kept { backend: slot.key.backend.clone(), idle, shared }
+        });
+        kept.filter(|kept| kept.idle + kept.shared > 0).collect()
+    }
+
+    fn slot(&self, live: &Live, backend: BackendId) -> Option<Arc<Slot>> {
+        let mut current = self.current();
+        if !current.is_of(live) {
+            let older =
+                current.of.as_ref().is_some_and(|(held, _)| live.generation.stamp.number < held.stamp.number);
+            if older {
+                // A request that began before the swap: it shares where nothing that matters has changed.
+                let key = Key::of(live, backend)?;
+                let same = current.slots.iter().flatten().find(|slot| *slot.key == key).cloned();
+                return Some(same.unwrap_or_else(|| self.apart(key)));
+            }
+            self.adopt(&mut current, live);
+        }
+        current.slots.get(backend.index()).cloned().flatten()
+    }
+
+    /// A slot of which nothing outlives its request.
+    fn apart(&self, key: Key) -> Arc<Slot> {
+        let reserve = self.reserves.of(&key.backend);
+        let slot = Slot::new(key, reserve);
+        slot.retire();
+        slot
+    }
+
+    fn adopt(&self, current: &mut Current, live: &Live) {
+        if current.is_of(live) {
+            return;
+        }
+        let before = std::mem::take(current);
+        let mut old: HashMap<BackendKey, Arc<Slot>> =
+            before.slots.into_iter().flatten().map(|slot| (slot.key.backend.clone(), slot)).collect();
+        let ids = (0..live.generation.backends.len()).map(BackendId::new);
+        let slots = ids.map(|id| {
+            let key = Key::of(live, id)?;
+            let same = old.remove(&key.backend).filter(|slot| {
+                let same = *slot.key == key;
+                if !same {
+                    slot.retire();
+                }
+                same
+            });
+            Some(same.unwrap_or_else(|| {
+                let reserve = self.reserves.of(&key.backend);
+                Slot::new(key, reserve)
+            }))
+        });
+        current.slots = slots.collect();
+        current.of = Some((Arc::clone(&live.generation), Arc::clone(&live.backend_tls)));
+        old.into_values().for_each(|slot| slot.retire());
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn is_of(&self, live: &Live) -> bool {
+        self.of.as_ref().is_some_and(|(generation, tls)| {
+            Arc::ptr_eq(generation, &live.generation) && Arc::ptr_eq(tls, &live.backend_tls)
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! The way to a new connection: whose turn it is, the right to make one, the dial.
+
+use super::conn::{Conn, Kind, Link};
+use super::gate::{Grant, Permit, Place};
+use super::idle::{Idle, Lease};
+use super::slot::{Dialling, Shared, Slot, Turn};
+use super::{Checkout, ConnectError};
+use crate::dial::{self, Destination, Dialled};
+use crate::live::Live;
+use crate::worker::Worker;
+use crate::{h1, h2};
+use nearside_core::BackendId;
+use nearside_core::generation::Backend;
+use nearside_core::policy::Connections;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// One request in want of a connection.
+pub(super) struct Want<'a> {
+    pub(super) worker: &'a Arc<Worker>,
+    pub(super) live: &'a Live,
+    pub(super) backend: &'a Backend,
+    pub(super) id: BackendId,
+    pub(super) slot: Arc<Slot>,
+}
+
+/// When it began and when it gives up.
+#[derive(Clone, Copy)]
+struct Span {
+    start: Instant,
+    deadline: Instant,
+}
+
+impl Want<'_> {
+    /// A connection that is there.
+    pub(super) fn kept(&self) -> Option<Checkout> {
+        if let Some(shared) = self.slot.shared(None)
+            && let Some(conn) = self.stream(&shared)
+        {
+            return Some(Checkout { conn, reused: true, connect: Duration::ZERO });
+        }
+        self.slot.idle(Instant::now()).map(|idle| self.reuse(idle, Duration::ZERO))
+    }
+
+    /// A connection that is made, or becomes free first.
+    pub(super) async fn connect(&self, rules: &Connections, within: Duration) -> Result<Checkout, ConnectError> {
+        let start = Instant::now();
+        let span = Span { start, deadline: start + within };
+        loop {
+            let dialling = match self.slot.turn() {
+                Turn::Dial(dialling) => dialling,
+                Turn::Wait(mut done) => {
+                    // The channel never carries anything: it closes when the dial has ended.
+                    let waited = timeout_at(span.deadline, done.changed()).await;
+                    if waited.is_err() {
+                        return Err(ConnectError::Timeout);
+                    }
+                    if let Some(checkout) = self.joined(span) {
+                        return Ok(checkout);
+                    }
+                    match self.slot.failure_since(start) {
+                        Some(error) => return Err(error),
+                        None => continue,
+                    }
+                }
+            };
+            if let Some(permit) = self.slot.reserve.gate.try_enter(rules.max) {
+                return self.dial(permit, dialling, span).await;
+            }
+            drop(dialling);
+            // The limit is reached. A connection that nobody uses makes room; of another worker's one may join.
+            if let Some(shared) = self.slot.reserve.borrow(&self.slot)
+                && let Some(conn) = self.stream(&shared)
+            {
+                return Ok(Checkout { conn, reused: true, connect: start.elapsed() });
+            }
+            if self.slot.reserve.spare() {
+                continue;
+            }
+            return self.wait(rules, span).await;
+        }
+    }
+
+    /// Waits in the queue for a permit, for a connection that is passed on, or for a stream.
+    async fn wait(&self, rules: &Connections, span: Span) -> Result<Checkout, ConnectError> {
+        loop {
+            let gate = &self.slot.reserve.gate;
+            let place = gate.queue(self.worker.id, rules.max_pending).ok_or(ConnectError::Overloaded)?;
+            let busy = self.slot.busy();
+            let first = timeout_at(span.deadline, self.first(place, busy.as_ref())).await;
+            match first {
+                Err(_elapsed) => return Err(ConnectError::Overloaded),
+                Ok(First::Grant(Grant::Permit(permit))) => return self.dial(permit, None, span).await,
+                Ok(First::Stream(conn)) => {
+                    return Ok(Checkout { conn, reused: true, connect: span.start.elapsed() });
+                }
+                Ok(First::Grant(Grant::Handed(idle))) if *idle.key == *self.slot.key => {
+                    return Ok(self.reuse(idle, span.start.elapsed()));
+                }
+                // It speaks to the backend as another generation does; closing it makes room for one of ours.
+                Ok(First::Grant(Grant::Handed(idle))) => drop(idle),
+                Ok(First::Nothing) => {}
+            }
+        }
+    }
+
+    async fn first(&self, place: Place<Idle>, busy: Option<&Shared>) -> First {
+        let mut place = pin!(place);
+        let Some(shared) = busy else {
+            return place.await.map_or(First::Nothing, First::Grant);
+        };
+        let mut open = pin!(shared.connection.open());
+        poll_fn(|cx| {
+            if let Poll::Ready(grant) = place.as_mut().poll(cx) {
+                return Poll::Ready(grant.map_or(First::Nothing, First::Grant));
+            }
+            open.as_mut().poll(cx).map(|opened| match opened {
+                Ok(upstream) => First::Stream(self.conn(Kind::H2(upstream), shared)),
+                Err(_over) => First::Nothing,
+            })
+        })
+        .await
+    }
+
+    /// Dials. Who waits for this dial learns how it ended.
+    async fn dial(
+        &self,
+        permit: Permit<Idle>,
+        dialling: Option<Dialling<'_>>,
+        span: Span,
+    ) -> Result<Checkout, ConnectError> {
+        let outcome = self.establish(permit, span).await;
+        if let Err(error) = &outcome {
+            self.slot.fail(error);
+        }
+        drop(dialling);
+        Ok(Checkout { conn: outcome?, reused: false, connect: span.start.elapsed() })
+    }
+
+    async fn establish(&self, permit: Permit<Idle>, span: Span) -> Result<Conn, ConnectError> {
+        let cell = self.live.evidence.cell(self.id).ok_or(ConnectError::NoAddress)?;
+        let lease = Arc::new(Lease::new(permit, cell.connections().enter()));
+        let dialled = self.reach(span.deadline).await?;
+        cell.observe_rtt(dialled.round_trip, self.live.evidence.now());
+        let Dialled { io, address, .. } = dialled;
+        let h2 = self.slot.key.speaks_h2(io.alpn()).ok_or(ConnectError::Protocol)?;
+        if !h2 {
+            self.slot.stand_alone();
+            let kind = Kind::H1(h1::Upstream::new(io, self.worker));
+            return Ok(Conn { kind, link: Link { slot: Arc::clone(&self.slot), address, lease } });
+        }
+        let connection = timeout_at(span.deadline, h2::connect(io, self.worker)).await;
+        let connection = connection.map_err(|_elapsed| ConnectError::Timeout)?;
+        let connection = connection.map_err(|_closed| ConnectError::Protocol)?;
+        let shared = Shared { connection, address, lease, made: Instant::now(), quiet: None };
+        let conn = self.stream(&shared).ok_or(ConnectError::Protocol)?;
+        self.slot.share(shared);
+        Ok(conn)
+    }
+
+    async fn reach(&self, deadline: Instant) -> Result<Dialled, ConnectError> {
+        let client = self.live.backend_tls.pool(self.backend.pool);
+        let name = self.live.backend_tls.server_name(self.id);
+        let tls = client.zip(name).map(|(client, name)| (Arc::clone(&client.config), name.clone()));
+        let region = self.live.generation.region(self.backend.region);
+        let addresses = self.live.evidence.addresses(self.id);
+        let to = Destination {
+            addresses: &addresses,
+            region: region.map_or("", |region| &region.name),
+            tls: tls.filter(|_| self.backend.endpoint.tls),
+        };
+        Ok(dial::dial(&*self.worker.edge.dial, &to, deadline).await?)
+    }
+
+    /// A stream of the connection that another has just dialled.
+    fn joined(&self, span: Span) -> Option<Checkout> {
+        let shared = self.slot.shared(Some(span.start))?;
+        let conn = self.stream(&shared)?;
+        Some(Checkout { conn, reused: false, connect: span.start.elapsed() })
+    }
+
+    fn reuse(&self, idle: Idle, connect: Duration) -> Checkout {
+        let Idle { io, address, lease, .. } = idle;
+        let kind = Kind::H1(h1::Upstream::new(io, self.worker));
+        let link = Link { slot: Arc::clone(&self.slot), address, lease };
+        Checkout { conn: Conn { kind, link }, reused: true, connect }
+    }
+
+    /// A stream, if one is free now.
+    fn stream(&self, shared: &Shared) -> Option<Conn> {
+        let open = pin!(shared.connection.open());
+        match open.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(upstream)) => Some(self.conn(Kind::H2(upstream), shared)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    fn conn(&self, kind: Kind, shared: &Shared) -> Conn {
+        let slot = Arc::clone(&self.slot);
+        Conn { kind, link: Link { slot, address: shared.address, lease: Arc::clone(&shared.lease) } }
+    }
+}
+
+/// What came first.
+enum First {
+    Grant(Grant<Idle>),
+    Stream(Conn),
+    Nothing,
+}
