@@ -1,0 +1,10 @@
+//! Real handshakes, in memory, with certificates made for the test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod backends;
+mod clients;
+mod kit;
+mod local;
+mod names;
+mod problems;
+mod sessions;
