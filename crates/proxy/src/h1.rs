@@ -1,0 +1,11 @@
+//! HTTP/1 on both sides: clients' connections, and connections to backends.
+
+mod body;
+mod client;
+mod conn;
+mod serve;
+mod upstream;
+
+pub use client::Downstream;
+pub use serve::serve;
+pub use upstream::Upstream;

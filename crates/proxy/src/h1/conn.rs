@@ -1,0 +1,170 @@
+//! A connection with its buffers, which are lent by the worker only while bytes are in them.
+
+use crate::io::Io;
+use crate::stock::{BUFFER, Stock};
+use bytes::BytesMut;
+use std::io;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+/// What is read at once when more arrives than a lent buffer holds.
+const LARGE: usize = 64 * 1024;
+
+/// Output that has gathered to this much is sent before more is taken, and a piece of this size is not copied.
+const ENOUGH: usize = 16 * 1024;
+
+/// Reads and writes one byte stream.
+#[derive(Debug)]
+pub(super) struct Conn {
+    io: Io,
+    stock: Arc<Stock>,
+    /// What was read; of it, `taken` bytes were consumed.
+    inbox: BytesMut,
+    taken: usize,
+    /// Whether the last read found more than a lent buffer holds.
+    large: bool,
+    /// What is to be sent; of it, `sent` bytes were.
+    outbox: BytesMut,
+    sent: usize,
+}
+
+impl Conn {
+    pub(super) fn new(io: Io, stock: Arc<Stock>) -> Self {
+        Self { io, stock, inbox: BytesMut::new(), taken: 0, large: false, outbox: BytesMut::new(), sent: 0 }
+    }
+
+    pub(super) fn io(&self) -> &Io {
+        &self.io
+    }
+
+    /// What was read and not consumed.
+    pub(super) fn input(&self) -> &[u8] {
+        self.inbox.get(self.taken..).unwrap_or(&[])
+    }
+
+    /// Takes `count` bytes off the input.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken >= self.inbox.len() {
+            self.inbox.clear();
+            self.taken = 0;
+        }
+    }
+
+    /// Reads more input, behind what is there; 0 is the end of the stream. The buffer goes back when nothing came
+    /// and nothing is in it.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let room = self.inbox.capacity() - self.inbox.len();
+        let read = {
+            let reading = pin!(self.io.read_buf(&mut self.inbox));
+            reading.poll(cx)
+        };
+        match &read {
+            Poll::Ready(Ok(count)) if *count >= room => self.large = true,
+            Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
+            _ => {}
+        }
+        if self.inbox.is_empty() {
+            self.stock.give_back(mem::take(&mut self.inbox));
+        }
+        read
+    }
+
+    fn make_room(&mut self) {
+        if self.inbox.capacity() > self.inbox.len() && (!self.inbox.is_empty() || !self.large) {
+            return;
+        }
+        if self.inbox.is_empty() {
+            if self.large && self.inbox.capacity() < LARGE {
+                self.stock.give_back(mem::replace(&mut self.inbox, BytesMut::with_capacity(LARGE)));
+            } else if self.inbox.capacity() == 0 {
+                self.inbox = self.stock.lend();
+            }
+        } else if self.taken > 0 {
+            self.inbox.copy_within(self.taken.., 0);
+            self.inbox.truncate(self.inbox.len() - self.taken);
+            self.taken = 0;
+        } else {
+            self.inbox.reserve(self.inbox.len().max(BUFFER));
+        }
+    }
+
+    /// The end of what is to be sent, to write a head or a piece to.
+    pub(super) fn output(&mut self) -> &mut BytesMut {
+        if self.outbox.capacity() == 0 {
+            self.outbox = self.stock.lend();
+        }
+        &mut self.outbox
+    }
+
+    /// Ready when a further piece may be gathered.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outbox.len() < ENOUGH { Poll::Ready(Ok(())) } else { self.poll_drain(cx) }
+    }
+
+    /// Takes some of `data`: gathered behind what waits to be sent, or, where nothing waits and it is large, written
+    /// as it lies.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_room(cx))?;
+        if self.outbox.is_empty() && data.len() >= ENOUGH {
+            return Pin::new(&mut self.io).poll_write(cx, data);
+        }
+        let count = data.len().min(ENOUGH.saturating_sub(self.outbox.len()));
+        self.output().extend_from_slice(data.get(..count).unwrap_or(data));
+        Poll::Ready(Ok(count))
+    }
+
+    /// Sends what was gathered, and what TLS has gathered of it.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest @ [_, ..]) = self.outbox.get(self.sent..) {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.sent += count,
+            }
+        }
+        self.sent = 0;
+        if self.outbox.capacity() > 0 {
+            self.stock.give_back(mem::take(&mut self.outbox));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether nothing waits to be consumed or to be sent.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.input().is_empty() && self.outbox.is_empty()
+    }
+
+    /// Ends our direction of the stream.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    /// Makes the close that follows a reset, so that the peer cannot take it for an orderly end.
+    pub(super) fn reset_on_close(&mut self) {
+        // A socket that is closed already needs no reset.
+        drop(self.io.tcp().set_zero_linger());
+    }
+
+    /// The stream, where no byte is left in either direction.
+    pub(super) fn into_io(self) -> Option<Io> {
+        if !self.is_quiet() {
+            return None;
+        }
+        for buffer in [self.inbox, self.outbox] {
+            if buffer.capacity() > 0 {
+                self.stock.give_back(buffer);
+            }
+        }
+        Some(self.io)
+    }
+}
