@@ -39,7 +39,12 @@ struct Scenario {
 const SCENARIOS: &[Scenario] = &[
     Scenario { name: "A", title: "HTTP/1.1, 1 KB", tls: false, load: &["--h1", "-c64"] },
     Scenario { name: "B", title: "HTTP/1.1 over TLS 1.3, 1 KB", tls: true, load: &["--h1", "-c64"] },
-    Scenario { name: "C", title: "HTTP/2 over TLS 1.3, 8 x 32 streams, 1 KB", tls: true, load: &["-c8", "-m32"] },
+    Scenario {
+        name: "C",
+        title: "HTTP/2 over TLS 1.3, 8 x 32 streams, 1 KB",
+        tls: true,
+        load: &["-c8", "-m32"],
+    },
 ];
 
 /// Instructions of one request, in user space and in the kernel.
@@ -62,7 +67,14 @@ impl Cost {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = process::root()?;
     tools::ensure(&[Need::Build, Need::Compare])?;
-    process::run(process::cargo(&root).args(["build", "--release", "-p", "nearside", "-p", "nearside-benches"]))?;
+    process::run(process::cargo(&root).args([
+        "build",
+        "--release",
+        "-p",
+        "nearside",
+        "-p",
+        "nearside-benches",
+    ]))?;
     let bench = Bench::start(&root)?;
     println!("\n| scenario | proxy | user | kernel | instructions a request | ratio to nginx |");
     println!("|---|---|---:|---:|---:|---:|");
@@ -79,7 +91,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.idle > 0 {
         memory::compare(&bench, arguments.idle)?;
     }
-    println!("\nnginx: {}; {} requests a round, the least of {} rounds.", bench.nginx_version, arguments.requests, arguments.rounds);
+    println!(
+        "\nnginx: {}; {} requests a round, the least of {} rounds.",
+        bench.nginx_version, arguments.requests, arguments.rounds
+    );
     Ok(())
 }
 
@@ -89,7 +104,13 @@ fn print(scenario: &Scenario, proxies: &[Proxy; 2], least: [Option<Cost>; 2]) {
         let Some(cost) = cost else { continue };
         println!(
             "| {} {} | {} | {:.0} | {:.0} | {:.0} | {:.2} |",
-            scenario.name, scenario.title, proxy.name, cost.user, cost.kernel, cost.total(), cost.total() / nginx
+            scenario.name,
+            scenario.title,
+            proxy.name,
+            cost.user,
+            cost.kernel,
+            cost.total(),
+            cost.total() / nginx
         );
     }
 }
@@ -114,7 +135,10 @@ fn measure(scenario: &Scenario, proxy: &Proxy, requests: usize, folder: &Path) -
     loaded?;
     let text = fs::read_to_string(&counts).context("perf left no counts")?;
     let count = |event: &str| -> Result<f64> {
-        let line = text.lines().find(|line| line.contains(event)).with_context(|| format!("perf did not count {event}: {text}"))?;
+        let line = text
+            .lines()
+            .find(|line| line.contains(event))
+            .with_context(|| format!("perf did not count {event}: {text}"))?;
         let number = line.split(',').next().unwrap_or_default();
         number.parse().with_context(|| format!("perf cannot count {event} here: {number}"))
     };

@@ -5,6 +5,7 @@
     reason = "these tools talk to the person who called them"
 )]
 
+mod compare;
 mod demo;
 mod process;
 mod test;
@@ -27,6 +28,8 @@ struct Arguments {
 /// Every task; each variant is carried out by the file of its name.
 #[derive(Subcommand)]
 enum Task {
+    /// Counts instructions per request and memory per idle connection beside nginx in the same run.
+    Compare(compare::Arguments),
     /// Builds nearside and runs `nearside demo`: the whole product in one command.
     Demo(demo::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
 
 fn carry_out(task: Task) -> Result<()> {
     match task {
+        Task::Compare(arguments) => compare::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),

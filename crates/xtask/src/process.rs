@@ -53,6 +53,32 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{line}` printed no UTF-8"))
 }
 
+/// Runs a program without showing what it prints, and fails, with that, when it fails.
+///
+/// # Errors
+/// When the program cannot be started or ends with another status than 0.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    let line = spell(command);
+    let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Where cargo puts what it builds.
+///
+/// # Errors
+/// When cargo does not say.
+pub(crate) fn target(root: &Path) -> Result<PathBuf> {
+    let mut command = cargo(root);
+    command.args(["metadata", "--no-deps", "--format-version=1"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&output(&mut command)?).context("cargo told no JSON")?;
+    let folder = told.get("target_directory").and_then(serde_json::Value::as_str);
+    folder.map(PathBuf::from).context("cargo told no target folder")
+}
+
 /// The command as one would type it; the program without its folder.
 pub(crate) fn spell(command: &Command) -> String {
     let program = Path::new(command.get_program());

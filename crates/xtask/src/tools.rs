@@ -63,6 +63,13 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test],
     },
     Tool {
+        program: "openssl",
+        package: "openssl",
+        why: "makes the certificate of a comparison",
+        needs: &[Need::Compare],
+    },
+    Tool { program: "perf", package: "linux-perf", why: "counts instructions", needs: &[Need::Compare] },
+    Tool {
         program: "nginx",
         package: "nginx-light",
         why: "what nearside is compared with",

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 
 /// Prints the private KiB that each proxy needs per idle connection.
 pub(super) fn compare(bench: &Bench, connections: usize) -> Result<()> {
-    println!("\n| {connections} idle HTTP/1.1 TLS connections | private KiB at start | KiB a connection | ratio to nginx |");
+    println!(
+        "\n| {connections} idle HTTP/1.1 TLS connections | private KiB at start | KiB a connection | ratio to nginx |"
+    );
     println!("|---|---:|---:|---:|");
     let mut nginx = None;
     for proxy in &bench.proxies {
@@ -47,7 +49,8 @@ fn to_float(count: usize) -> f64 {
 fn private(pids: &[u32]) -> Result<f64> {
     let mut sum = 0.0;
     for pid in pids {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("cannot read smaps_rollup")?;
+        let text =
+            fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("cannot read smaps_rollup")?;
         for line in text.lines().filter(|line| line.starts_with("Private_")) {
             let number = line.split_whitespace().nth(1).unwrap_or_default();
             sum += number.parse::<f64>().with_context(|| format!("no number in {line:?}"))?;

@@ -20,7 +20,11 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn url(&self, tls: bool) -> String {
-        if tls { format!("https://localhost:{}/", self.tls) } else { format!("http://localhost:{}/", self.plain) }
+        if tls {
+            format!("https://localhost:{}/", self.tls)
+        } else {
+            format!("http://localhost:{}/", self.plain)
+        }
     }
 
     pub(super) fn tls_port(&self) -> u16 {
@@ -57,7 +61,12 @@ impl Bench {
         fs::write(folder.join("routes.yaml"), routes(&folder)).context("cannot write routes.yaml")?;
         let nginx = crate::tools::find("nginx").context("nginx is missing")?;
         let origin = nginx_with(&nginx, &folder, "origin.conf")?;
-        let peer = Proxy { name: "nginx", plain: 19_280, tls: 19_243, child: nginx_with(&nginx, &folder, "nginx.conf")? };
+        let peer = Proxy {
+            name: "nginx",
+            plain: 19_280,
+            tls: 19_243,
+            child: nginx_with(&nginx, &folder, "nginx.conf")?,
+        };
         let ours = Proxy { name: "nearside", plain: 19_380, tls: 19_343, child: nearside(root, &folder)? };
         for port in [ORIGIN, peer.plain, peer.tls, ours.plain, ours.tls] {
             wait_for(port)?;
@@ -78,10 +87,10 @@ impl Drop for Bench {
         for child in [&mut self.origin, &mut peer.child, &mut ours.child] {
             let pid = child.id().to_string();
             // nginx ends its workers only when asked politely.
-            process::run_quietly(Command::new("kill").args(["-TERM", &pid])).ok();
-            child.wait().ok();
+            drop(process::run_quietly(Command::new("kill").args(["-TERM", &pid])));
+            drop(child.wait());
         }
-        fs::remove_dir_all(&self.folder).ok();
+        drop(fs::remove_dir_all(&self.folder));
     }
 }
 
@@ -94,7 +103,10 @@ fn nginx_with(nginx: &Path, folder: &Path, file: &str) -> Result<Child> {
 fn nearside(root: &Path, folder: &Path) -> Result<Child> {
     let program = process::target(root)?.join("release/nearside");
     let mut command = limited(&program);
-    command.args(["run", "--threads", "1", "--state-dir"]).arg(folder.join("state")).arg(folder.join("routes.yaml"));
+    command
+        .args(["run", "--threads", "1", "--state-dir"])
+        .arg(folder.join("state"))
+        .arg(folder.join("routes.yaml"));
     command.stdout(Stdio::null()).spawn().context("cannot start nearside")
 }
 
@@ -117,7 +129,17 @@ fn wait_for(port: u16) -> Result<()> {
 
 fn certificate(folder: &Path) -> Result<()> {
     let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]);
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "30",
+    ]);
     command.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
     command.arg("-keyout").arg(folder.join("localhost.key")).arg("-out").arg(folder.join("localhost.pem"));
     process::run_quietly(&mut command)

@@ -1,0 +1,46 @@
+//! What a request does over and over allocates nothing, once its buffers have grown.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use nearside_benches::{HEAD, Mixed, generation};
+use nearside_core::{Choice, Facts, Input, Now, Tried, decide};
+use nearside_http::{Body, Edits, Known, Limits, Persist, RequestHead, request};
+
+/// Allocations of a hundred runs, after one that lets buffers grow.
+fn allocations(mut run: impl FnMut()) -> u64 {
+    run();
+    allocation_counter::measure(|| (0..100).for_each(|_| run())).count_total
+}
+
+#[test]
+fn a_decision_allocates_nothing() {
+    let (generation, tried) = (generation(1000, 4, 100).unwrap(), Tried::default());
+    let facts = Facts {
+        host: "h900.example.com",
+        path: "/p3/items/42",
+        method: "GET",
+        client: "192.0.2.1:4000".parse().unwrap(),
+        url_bytes: 20,
+        header_bytes: 500,
+        body_bytes: Some(0),
+    };
+    let count = allocations(|| {
+        let now = Now::from_millis(0);
+        let input = Input { facts: &facts, tried: &tried, generation: &generation, evidence: &Mixed, now, seed: 7 };
+        assert!(matches!(decide(&input, &mut ()), Choice::Forward(_)));
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_head_is_read_and_written_without_allocating() {
+    let (mut head, mut edits, mut out) = (RequestHead::new(), Edits::new(), Vec::with_capacity(4096));
+    let count = allocations(|| {
+        request::parse(HEAD, &Limits::default(), &mut head).unwrap();
+        edits.clear();
+        edits.set(Known::XForwardedFor, b"192.0.2.1");
+        edits.append(Known::Via, b"1.1 nearside");
+        out.clear();
+        head.write(&edits, Body::None, Persist::Keep, &mut out);
+    });
+    assert_eq!(count, 0);
+}

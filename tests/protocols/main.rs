@@ -1,0 +1,14 @@
+//! What clients and backends speak, end to end: real sockets, real certificates, clients that we did not write.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod bodies;
+mod certificates;
+mod clients;
+mod heads;
+mod setting;

@@ -1,0 +1,156 @@
+//! Change under load: routes, certificates and drain marks, with nothing lost and nothing stale.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use nearside_tests::client::{self, connect, url};
+use nearside_tests::edge::{NAMES, Setting};
+use nearside_tests::load::Load;
+use nearside_tests::{Edge, Process, QUICK};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+struct Stage {
+    edge: Edge,
+    frankfurt: Process,
+    virginia: Process,
+}
+
+async fn stage() -> Stage {
+    let setting = Setting::new();
+    let frankfurt = Process::start(setting.folder(), "fra-a", "frankfurt").await;
+    let virginia = Process::start(setting.folder(), "iad-a", "virginia").await;
+    let text = format!(
+        "{QUICK}pools:\n  web:\n    backends:\n\
+         \x20     - {{ id: fra-a, url: \"http://{}\", region: frankfurt }}\n\
+         \x20     - {{ id: iad-a, url: \"http://{}\", region: virginia, priority: 2 }}\n\
+         routes:\n  - {{ host: www.example.com, pool: web }}\n",
+        frankfurt.address, virginia.address
+    );
+    Stage { edge: setting.run(&text).await, frankfurt, virginia }
+}
+
+fn drained(text: String) -> String {
+    text.replace("frankfurt: {}", "frankfurt: { drain: \"kernel rollout\" }")
+}
+
+/// One request on a kept HTTP/1.1 connection; the generation that served it.
+async fn ask(stream: &mut TlsStream<TcpStream>) -> u64 {
+    stream.write_all(b"GET /204 HTTP/1.1\r\nhost: www.example.com\r\n\r\n").await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("the kept connection was cut"));
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 204"), "{head}");
+    let stamp = head.split("x-nearside-gen: ").nth(1).unwrap();
+    stamp.split('-').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_reloads_lose_nothing() {
+    let stage = stage().await;
+    let config = stage.edge.authority.trusting(&[b"http/1.1"]);
+    let mut kept = connect(config, stage.edge.https, "www.example.com").await.unwrap();
+    let first = ask(&mut kept).await;
+    let load = Load::start(&stage.edge, 100);
+    let client = client::reqwest(&stage.edge, true);
+    for number in 1..=50 {
+        let route = format!("routes:\n  - {{ host: www.example.com, path: /added/{number}, answer: {{ status: 200, body: \"{number}\" }} }}\n");
+        stage.edge.reload(|text| text.replacen("routes:\n", &route, 1)).await;
+        let answer = client.get(url(&stage.edge, &format!("/added/{number}"))).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, number.to_string()));
+    }
+    assert_eq!(ask(&mut kept).await, first + 50);
+    let outcomes = load.end().await;
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.is_fine()).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(outcomes.iter().all(|outcome| outcome.generation.is_some_and(|number| number >= first)));
+    assert!(!stage.frankfurt.requests().is_empty() && stage.virginia.requests().is_empty());
+}
+
+/// The certificate that a new connection is shown.
+async fn shown(config: &Arc<rustls::ClientConfig>, edge: &Edge) -> Vec<u8> {
+    let stream = connect(Arc::clone(config), edge.https, "www.example.com").await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_old_certificate_after_the_first_new_one() {
+    let stage = stage().await;
+    let load = Load::start(&stage.edge, 50);
+    let mut config = (*stage.edge.authority.trusting(&[b"h2"])).clone();
+    config.resumption = rustls::client::Resumption::disabled();
+    let config = Arc::new(config);
+    let old = shown(&config, &stage.edge).await;
+    let new = stage.edge.authority.write(&stage.edge.folder().join("certs/www.pem"), NAMES);
+    assert_ne!(old, new);
+    let edge = &stage.edge;
+    nearside_tests::eventually("the new certificate", async || (shown(&config, edge).await == new).then_some(())).await;
+    for _ in 0..50 {
+        assert!(shown(&config, edge).await == new, "an old certificate after a new one");
+    }
+    assert!(load.end().await.iter().all(nearside_tests::load::Outcome::is_fine));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marked_region_gets_no_new_request_after_the_swap() {
+    let stage = stage().await;
+    let load = Load::start(&stage.edge, 100);
+    load.more(50).await;
+    stage.edge.reload(drained).await;
+    let marked = stage.edge.generation();
+    load.more(200).await;
+    let outcomes = load.end().await;
+    assert!(outcomes.iter().all(nearside_tests::load::Outcome::is_fine));
+    let stale: Vec<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome.generation >= Some(marked) && outcome.region.as_deref() != Some("virginia"))
+        .collect();
+    assert!(stale.is_empty(), "{stale:?}");
+    assert!(outcomes.iter().any(|outcome| outcome.region.as_deref() == Some("frankfurt")));
+    // The last way out is marked too: refused, and never sent to a marked region.
+    let seen = stage.frankfurt.requests().len() + stage.virginia.requests().len();
+    stage.edge.reload(|text| text.replace("virginia: {}", "virginia: { drain: too }")).await;
+    let answer = client::reqwest(&stage.edge, false).get(url(&stage.edge, "/")).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert!(answer.headers()["proxy-status"].to_str().unwrap().contains("refused.drained"));
+    assert_eq!(seen, stage.frankfurt.requests().len() + stage.virginia.requests().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
+    let stage = stage().await;
+    let mut before = stage.edge.status()["generation"].clone();
+    let breaks: [(&str, fn(String) -> String); 4] = [
+        ("unknown key", |text| text.replace("pools:", "poolz:")),
+        ("undeclared", |text| text.replace("region: frankfurt", "region: francfort")),
+        ("listener", |text| text.replace("bind: \"127.0.0.1", "bind: \"127.0.0.3")),
+        ("certificate", |text| text.replace("certs/*.pem", "certs/none.pem")),
+    ];
+    let good = std::fs::read_to_string(stage.edge.file()).unwrap();
+    for (what, change) in breaks {
+        stage.edge.rewrite(|_| change(good.clone()));
+        nearside_tests::eventually(&format!("a refusal: {what}"), async || {
+            let status = stage.edge.status().to_string();
+            (status.contains("refused") || status.contains("failed")).then_some(())
+        })
+        .await;
+        assert_eq!(stage.edge.status()["generation"], before, "{what}");
+        let answer = client::reqwest(&stage.edge, true).get(url(&stage.edge, "/")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{what}");
+        stage.edge.reload(|_| format!("{good}# mended\n")).await;
+        stage.edge.reload(|_| good.clone()).await;
+        let (mended, old) = (stage.edge.status()["generation"].to_string(), before.to_string());
+        assert_eq!(mended.split('-').nth(1), old.split('-').nth(1), "the same file has the same hash");
+        before = stage.edge.status()["generation"].clone();
+    }
+    assert!(stage.edge.log().contains("routes.yaml"), "{}", stage.edge.log());
+}

@@ -1,0 +1,66 @@
+//! SIGTERM: what is in flight ends whole.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use nearside_sample::drip_line;
+use nearside_tests::client::{self, url};
+use nearside_tests::edge::Setting;
+use nearside_tests::{Process, QUICK};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_open_streams_outlast_sigterm_and_end_whole() {
+    let setting = Setting::new();
+    let backend = Process::start(setting.folder(), "fra-a", "frankfurt").await;
+    let text = format!(
+        "{QUICK}pools:\n  web:\n    backends: [{{ url: \"http://{}\", region: frankfurt }}]\n\
+         routes:\n  - {{ host: www.example.com, pool: web }}\nshutdown: {{ deadline: 60s }}\n",
+        backend.address
+    );
+    let mut edge = setting.run(&text).await;
+    // 60 lines, 100 ms apart: the streams outlast the signal by more than 5 s.
+    let expected: Vec<u8> = (0..60).flat_map(|line| drip_line(line).into_bytes()).collect();
+    let mut answers = Vec::new();
+    for number in 0..10 {
+        let client = client::reqwest(&edge, number % 2 == 0);
+        let answer = client.get(url(&edge, "/drip/60/100")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answers.push(answer);
+    }
+    edge.signal("TERM");
+    nearside_tests::eventually("readiness that fails", async || {
+        edge.ask("/readyz").is_none_or(|(status, _)| status == 503).then_some(())
+    })
+    .await;
+    let mut whole = tokio::task::JoinSet::new();
+    for answer in answers {
+        whole.spawn(answer.bytes());
+    }
+    for bytes in whole.join_all().await {
+        assert!(bytes.unwrap() == expected, "a stream was cut");
+    }
+    assert_eq!(edge.ended().await.code(), Some(0), "{}", edge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_edge_ends_at_once_and_new_connections_are_refused() {
+    let setting = Setting::new();
+    let backend = Process::start(setting.folder(), "fra-a", "frankfurt").await;
+    let text = format!(
+        "{QUICK}pools:\n  web:\n    backends: [{{ url: \"http://{}\", region: frankfurt }}]\n\
+         routes:\n  - {{ host: www.example.com, pool: web }}\n",
+        backend.address
+    );
+    let mut edge = setting.run(&text).await;
+    let client = client::reqwest(&edge, true);
+    assert_eq!(client.get(url(&edge, "/")).send().await.unwrap().status(), 200);
+    edge.signal("TERM");
+    let ended = tokio::time::timeout(Duration::from_secs(10), edge.ended()).await;
+    assert_eq!(ended.expect("the kept connection is idle, so nothing is waited for").code(), Some(0));
+    assert!(tokio::net::TcpStream::connect(edge.https).await.is_err());
+}

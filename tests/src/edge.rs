@@ -1,0 +1,188 @@
+//! An edge under test: `nearside run` as a process of its own, with its own folder, certificates and ports.
+
+use crate::Authority;
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
+
+/// A running edge; dropping it kills it and removes its folder.
+pub struct Edge {
+    /// The TLS listener.
+    pub https: SocketAddr,
+    /// The listener that redirects to it.
+    pub http: SocketAddr,
+    /// Who signed its certificates.
+    pub authority: Authority,
+    child: Child,
+    folder: TempDir,
+}
+
+/// An edge that is being set up.
+pub struct Setting {
+    /// Who will sign its certificates.
+    pub authority: Authority,
+    folder: TempDir,
+}
+
+/// The certificate's names in every edge.
+pub const NAMES: &[&str] = &["www.example.com", "*.shop.example.com"];
+
+impl Setting {
+    /// A fresh folder with an authority.
+    #[must_use]
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = Authority::new(folder.path());
+        Self { authority, folder }
+    }
+
+    /// Where everything of this edge stands.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the edge with `body` as its file, to which listeners and certificates are added, and waits until
+    /// it is ready.
+    pub async fn run(self, body: &str) -> Edge {
+        let [https, http] = [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
+        self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
+        let text = format!(
+            "{body}\nlisteners:\n  - {{ bind: \"{https}\", tls: true }}\n  - {{ bind: \"{http}\", redirect_https: 308 }}\n\
+             tls:\n  certificates: [certs/*.pem]\n"
+        );
+        fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
+        let log = fs::File::create(self.folder().join("log")).expect("a fresh folder");
+        let access = fs::File::create(self.folder().join("access")).expect("a fresh folder");
+        let child = Command::new(crate::program())
+            .current_dir(self.folder())
+            .args(["run", "--pop", "test1", "--threads", "2", "--state-dir", "state", "routes.yaml"])
+            .stdin(Stdio::null())
+            .stdout(access)
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let mut edge = Edge { https, http, authority: self.authority, child, folder: self.folder };
+        crate::eventually("an edge that is ready", async || edge.ready()).await;
+        edge
+    }
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Edge {
+    fn ready(&mut self) -> Option<()> {
+        if let Some(status) = self.child.try_wait().expect("our child") {
+            panic!("the edge ended with {status}:\n{}", self.log());
+        }
+        self.ask("/readyz").filter(|(status, _)| *status == 200).map(|_| ())
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its files stand.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its `routes.yaml`.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder().join("routes.yaml")
+    }
+
+    /// What it said of itself.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder().join("log")).unwrap_or_default()
+    }
+
+    /// Its access log, a record a line.
+    #[must_use]
+    pub fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder().join("access")).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Asks its admin socket: status and body.
+    #[must_use]
+    pub fn ask(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = UnixStream::connect(self.folder().join("state/admin.sock")).ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let answer = String::from_utf8(answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    }
+
+    /// Its `/status`.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let (status, body) = self.ask("/status").expect("the admin socket answers");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("no JSON ({error}): {body}"))
+    }
+
+    /// The number of the generation that serves.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        let status = self.status();
+        let stamp = status["generation"].as_str().unwrap_or_else(|| panic!("no generation in {status}"));
+        stamp.split('-').next().and_then(|number| number.parse().ok()).expect("a number stands first")
+    }
+
+    /// Changes the file in one step, as editors and deployments do (a new file renamed over it).
+    pub fn rewrite(&self, change: impl FnOnce(String) -> String) {
+        let text = change(fs::read_to_string(self.file()).expect("the file"));
+        let fresh = self.folder().join("routes.fresh");
+        fs::write(&fresh, text).expect("own folder");
+        fs::rename(&fresh, self.file()).expect("one folder");
+    }
+
+    /// Changes the file and waits until the next generation serves.
+    pub async fn reload(&self, change: impl FnOnce(String) -> String) {
+        let before = self.generation();
+        self.rewrite(change);
+        crate::eventually("the next generation", async || (self.generation() > before).then_some(())).await;
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill is there");
+        assert!(status.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        crate::eventually("the end of the edge", async || child.try_wait().expect("our child")).await
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("the edge said:\n{}", self.log());
+        }
+    }
+}
