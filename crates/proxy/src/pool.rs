@@ -13,6 +13,11 @@ mod key;
 mod reserve;
 mod slot;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
 pub use conn::Conn;
 pub(crate) use key::speaks_h2;
 pub use reserve::Reserves;

@@ -15,7 +15,6 @@ use nearside_health::{Outcome, Prober, Target};
 use nearside_http::{Edits, Limits, Progress, RequestHead, request};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::fmt::Write;
 use std::future::poll_fn;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -126,18 +125,17 @@ fn server_name(
     let pool: Option<&Pool> = generation.pool(backend.pool);
     let named = pool.and_then(|pool| pool.tls.sni.as_deref()).unwrap_or(&backend.endpoint.host);
     ServerName::try_from(named.to_owned())
-        .map_err(|_| format!("{named:?} is no name that a certificate can have"))
+        .map_err(|_invalid| format!("{named:?} is no name that a certificate can have"))
 }
 
 /// The probe's request.
-fn head(probe: &Probe, backend: &generation::Backend) -> Result<RequestHead, String> {
+pub(crate) fn head(probe: &Probe, backend: &generation::Backend) -> Result<RequestHead, String> {
     let host = probe.host.as_deref().map_or_else(|| backend.endpoint.authority(), str::to_owned);
     let mut text = format!("{} {} HTTP/1.1\r\nhost: {host}\r\n", probe.method, probe.path);
     for (name, value) in &probe.headers {
-        push(&mut text, name, value);
+        text.extend([name, ": ", value, "\r\n"]);
     }
-    push(&mut text, "x-nearside-probe", "1");
-    text.push_str("\r\n");
+    text.push_str("x-nearside-probe: 1\r\n\r\n");
     let mut head = RequestHead::new();
     match request::parse(text.as_bytes(), &Limits::default(), &mut head) {
         Ok(Progress::Complete { .. }) => Ok(head),
@@ -146,13 +144,12 @@ fn head(probe: &Probe, backend: &generation::Backend) -> Result<RequestHead, Str
     }
 }
 
-fn push(text: &mut String, name: &str, value: &str) {
-    // Writing to a string cannot fail.
-    drop(write!(text, "{name}: {value}\r\n"));
-}
-
 /// Asks, and judges the answer by what the probe expects.
-async fn ask<B: Backend>(backend: &mut B, head: &RequestHead, probe: &Probe) -> Result<u16, String> {
+pub(crate) async fn ask<B: Backend>(
+    backend: &mut B,
+    head: &RequestHead,
+    probe: &Probe,
+) -> Result<u16, String> {
     backend.request(head, &Edits::new(), Length::None);
     backend.finish(None);
     poll_fn(|cx| backend.poll_flush(cx)).await.map_err(|error| said(&error))?;
@@ -193,8 +190,122 @@ fn said(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        drop(write!(text, ": {next}"));
+        text = format!("{text}: {next}");
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::fixture::{OK, Sample, World, first};
+    use nearside_core::policy::Protocol;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    /// Probes the only backend at `address` and holds the deadline, as the scheduler does.
+    async fn outcome(
+        address: SocketAddr,
+        change: impl FnOnce(&mut Generation),
+    ) -> Result<Option<u16>, String> {
+        let world = World::new(&[address], change);
+        outcome_of(&world, address).await
+    }
+
+    async fn outcome_of(world: &World, address: SocketAddr) -> Result<Option<u16>, String> {
+        let live = world.live();
+        let target =
+            Target { generation: Arc::clone(&live.generation), id: first(), addresses: Arc::new([address]) };
+        let prober = EdgeProber::new(Arc::clone(&world.edge));
+        let probed = tokio::time::timeout(Duration::from_secs(2), prober.probe(&target)).await;
+        match probed.map_err(|_elapsed| "no answer".to_owned())? {
+            Outcome::Passed { rtt, status } => {
+                assert!(rtt > Duration::ZERO);
+                Ok(status)
+            }
+            Outcome::Failed(text) => Err(text),
+        }
+    }
+
+    fn failed(text: &str) -> Result<Option<u16>, String> {
+        Err(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_expected_status_passes_and_another_fails() {
+        let well = Sample::h1(OK).await;
+        let ill = Sample::h1("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(outcome(well.address, |_| {}).await, Ok(Some(200)));
+        assert_eq!(outcome(ill.address, |_| {}).await, failed("status 500"));
+        let expect = |generation: &mut Generation| generation.pools[0].probe.expect = Box::new([500..=500]);
+        assert_eq!(outcome(ill.address, expect).await, Ok(Some(500)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_so() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let text = outcome(closed, |_| {}).await.unwrap_err();
+        assert!(text.contains("Connection refused"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_fails_by_the_deadline_but_is_enough_for_a_tcp_probe() {
+        let silent = Sample::silent().await;
+        assert_eq!(outcome(silent.address, |_| {}).await, failed("no answer"));
+        let tcp = |generation: &mut Generation| generation.pools[0].probe.protocol = ProbeProtocol::Tcp;
+        assert_eq!(outcome(silent.address, tcp).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn the_body_is_searched_where_a_text_is_expected() {
+        let backend = Sample::h1("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nall is well\n").await;
+        let expecting = |text: &'static str| {
+            move |generation: &mut Generation| {
+                generation.pools[0].probe.method = "GET".into();
+                generation.pools[0].probe.expect_body = Some(text.into());
+            }
+        };
+        assert_eq!(outcome(backend.address, expecting("is well")).await, Ok(Some(200)));
+        let text = outcome(backend.address, expecting("is ill")).await.unwrap_err();
+        assert_eq!(text, "status 200, and the body does not hold \"is ill\"");
+    }
+
+    #[tokio::test]
+    async fn an_h2_backend_is_probed_over_h2_and_a_tls_one_over_tls() {
+        let h2c = Sample::h2c(10, Arc::new(tokio::sync::Semaphore::new(10))).await;
+        let by_h2c = |generation: &mut Generation| generation.pools[0].connections.protocol = Protocol::H2c;
+        assert_eq!(outcome(h2c.address, by_h2c).await, Ok(Some(200)));
+
+        let ours = World::new(&[], |_| {});
+        let tls = Sample::tls(&ours).await;
+        let by_tls = |generation: &mut Generation| {
+            generation.backends[0].endpoint.tls = true;
+            generation.pools[0].tls.sni = Some("localhost".into());
+            generation.pools[0].tls.ca = Some(ours.authority());
+        };
+        assert_eq!(outcome(tls.address, by_tls).await, Ok(Some(200)));
+        let unverified = |generation: &mut Generation| {
+            by_tls(generation);
+            generation.pools[0].tls.sni = Some("other.example".into());
+        };
+        let text = outcome(tls.address, unverified).await.unwrap_err();
+        assert!(text.contains("TLS"), "{text}");
+    }
+
+    #[test]
+    fn a_probe_names_itself_and_its_host() {
+        let world = World::new(&["127.0.0.1:8080".parse().unwrap()], |generation| {
+            generation.pools[0].probe.headers = Box::new([("x-key".into(), "abc".into())]);
+        });
+        let live = world.live();
+        let backend = live.generation.backend(first()).unwrap();
+        let head = head(&live.generation.pools[0].probe, backend).unwrap();
+        assert_eq!(
+            (head.method_text(), head.target(), head.authority().as_str()),
+            ("HEAD", "/", "127.0.0.1:8080")
+        );
+        assert_eq!(head.fields().get_name("x-nearside-probe"), Some(b"1".as_slice()));
+        assert_eq!(head.fields().get_name("x-key"), Some(b"abc".as_slice()));
+    }
 }

@@ -9,6 +9,9 @@ mod bind;
 mod crew;
 mod shutdown;
 
+#[cfg(test)]
+mod tests;
+
 pub use bind::{BindError, bind_all};
 pub use shutdown::{Phase, Presence, Presences, Shutdown};
 

@@ -18,9 +18,11 @@ pub struct Conn {
 
 /// What it speaks.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a request over HTTP/1 allocates nothing for its connection")]
 pub(super) enum Kind {
     H1(h1::Upstream),
-    H2(h2::Upstream),
+    /// Boxed, so that requests over HTTP/1 do not carry its size.
+    H2(Box<h2::Upstream>),
 }
 
 /// Where it belongs.

@@ -47,7 +47,11 @@ impl Want<'_> {
     }
 
     /// A connection that is made, or becomes free first.
-    pub(super) async fn connect(&self, rules: &Connections, within: Duration) -> Result<Checkout, ConnectError> {
+    pub(super) async fn connect(
+        &self,
+        rules: &Connections,
+        within: Duration,
+    ) -> Result<Checkout, ConnectError> {
         let start = Instant::now();
         let span = Span { start, deadline: start + within };
         loop {
@@ -96,7 +100,7 @@ impl Want<'_> {
                 Err(_elapsed) => return Err(ConnectError::Overloaded),
                 Ok(First::Grant(Grant::Permit(permit))) => return self.dial(permit, None, span).await,
                 Ok(First::Stream(conn)) => {
-                    return Ok(Checkout { conn, reused: true, connect: span.start.elapsed() });
+                    return Ok(Checkout { conn: *conn, reused: true, connect: span.start.elapsed() });
                 }
                 Ok(First::Grant(Grant::Handed(idle))) if *idle.key == *self.slot.key => {
                     return Ok(self.reuse(idle, span.start.elapsed()));
@@ -119,7 +123,7 @@ impl Want<'_> {
                 return Poll::Ready(grant.map_or(First::Nothing, First::Grant));
             }
             open.as_mut().poll(cx).map(|opened| match opened {
-                Ok(upstream) => First::Stream(self.conn(Kind::H2(upstream), shared)),
+                Ok(upstream) => First::Stream(Box::new(self.conn(upstream, shared))),
                 Err(_over) => First::Nothing,
             })
         })
@@ -194,12 +198,13 @@ impl Want<'_> {
     fn stream(&self, shared: &Shared) -> Option<Conn> {
         let open = pin!(shared.connection.open());
         match open.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(upstream)) => Some(self.conn(Kind::H2(upstream), shared)),
+            Poll::Ready(Ok(upstream)) => Some(self.conn(upstream, shared)),
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }
     }
 
-    fn conn(&self, kind: Kind, shared: &Shared) -> Conn {
+    fn conn(&self, upstream: h2::Upstream, shared: &Shared) -> Conn {
+        let kind = Kind::H2(Box::new(upstream));
         let slot = Arc::clone(&self.slot);
         Conn { kind, link: Link { slot, address: shared.address, lease: Arc::clone(&shared.lease) } }
     }
@@ -208,6 +213,6 @@ impl Want<'_> {
 /// What came first.
 enum First {
     Grant(Grant<Idle>),
-    Stream(Conn),
+    Stream(Box<Conn>),
     Nothing,
 }

@@ -239,7 +239,7 @@ pub(super) mod tests {
         assert_eq!(stack.sweep(later(10)).len(), 1);
         let (next, _b) = idle(&gate, 55).await;
         stack.push(next, later(10));
-        assert!(stack.take(later(10)).unwrap().keepalive < Duration::from_secs(10));
+        assert!(stack.take(later(0)).unwrap().keepalive < Duration::from_secs(10));
         let (much_later, _c) = idle(&gate, 55).await;
         stack.push(much_later, later(311));
         assert_eq!(stack.take(later(0)).unwrap().keepalive, Duration::from_secs(55));

@@ -82,9 +82,8 @@ impl Slot {
         let mut state = self.state();
         // The newest first, so that older ones run empty.
         let mut newest = state.shared.iter_mut().rev();
-        let found = newest.find(|shared| {
-            since.is_none_or(|since| shared.made >= since) && shared.connection.has_room()
-        })?;
+        let found = newest
+            .find(|shared| since.is_none_or(|since| shared.made >= since) && shared.connection.has_room())?;
         found.quiet = None;
         Some(found.clone())
     }

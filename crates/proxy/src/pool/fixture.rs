@@ -1,0 +1,358 @@
+//! A small edge for the tests: one pool, real backends, everything that a worker needs.
+
+use super::Reserves;
+use crate::dial::Direct;
+use crate::live::{Edge, Live, Pop, Prepared};
+use crate::worker::Worker;
+use arc_swap::ArcSwap;
+use nearside_core::generation::{
+    Backend, Checks, Endpoint, Fleet, Gate, Generation, Listener, ListenerKind, Observe, Pool, Region,
+    Shutdown, Stamp, Tls,
+};
+use nearside_core::host::Pattern;
+use nearside_core::method::Methods;
+use nearside_core::policy::{
+    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
+    Retry, RetryWhen, Select, Share, Timeouts,
+};
+use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
+use nearside_core::table::Table;
+use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
+use nearside_health::Registry;
+use nearside_telemetry::{AccessLog, Metrics};
+use nearside_tls::{ClientTable, Keys, Wanted};
+use rustls::ServerConfig;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::LazyConfigAcceptor;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The only backend's id.
+pub(crate) fn first() -> BackendId {
+    BackendId::new(0)
+}
+
+/// An edge, and what it stands on.
+pub(crate) struct World {
+    pub(crate) edge: Arc<Edge>,
+    registry: Registry,
+    reserves: Arc<Reserves>,
+    state: TempDir,
+}
+
+impl World {
+    /// An edge before backends at these addresses, with changes to its generation.
+    pub(crate) fn new(backends: &[SocketAddr], change: impl FnOnce(&mut Generation)) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let registry =
+            Registry::new(nearside_health::Clock::starting_at(Now::from_millis(1_700_000_000_000)));
+        let metrics = Arc::new(Metrics::new());
+        let mut generation = generation(backends);
+        change(&mut generation);
+        let live = live(generation, &registry, &metrics, &state, None);
+        let edge = Arc::new(Edge {
+            live: ArcSwap::from_pointee(live),
+            pop: Pop { name: "test1".into(), place: None },
+            dial: Arc::new(Direct),
+            access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
+            metrics,
+            salt: 7,
+            serial: AtomicU64::new(0),
+        });
+        Self { edge, registry, reserves: Arc::default(), state }
+    }
+
+    /// What is live.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.edge.live.load_full()
+    }
+
+    /// Makes the next generation of the one that is live.
+    pub(crate) fn swap(&self, change: impl FnOnce(&mut Generation)) -> Arc<Live> {
+        let before = self.live();
+        let mut generation = (*before.generation).clone();
+        generation.stamp.number += 1;
+        change(&mut generation);
+        let tls = Some(&*before.backend_tls);
+        let next = live(generation, &self.registry, &self.edge.metrics, &self.state, tls);
+        self.edge.live.store(Arc::new(next));
+        self.live()
+    }
+
+    /// A worker of this edge; all of them share their reserves.
+    pub(crate) fn worker(&self, id: usize) -> Arc<Worker> {
+        Arc::new(Worker::new(id, Arc::clone(&self.edge), Arc::clone(&self.reserves)))
+    }
+
+    /// The certificate of the authority that signs for every host of this edge.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.live().certificates.authority_file().unwrap().to_owned()
+    }
+}
+
+fn live(
+    generation: Generation,
+    registry: &Registry,
+    metrics: &Metrics,
+    state: &TempDir,
+    tls: Option<&ClientTable>,
+) -> Live {
+    let clock = nearside_tls::Clock::system();
+    let (keys, _) = Keys::load(None, state.path(), clock.clone()).unwrap();
+    let (certificates, _) = nearside_tls::Table::load(&Wanted::of(&generation), &keys, state.path()).unwrap();
+    let (backend_tls, _) = ClientTable::load(&generation, &clock, tls).unwrap();
+    let generation = Arc::new(generation);
+    Live {
+        geo: Arc::new(nearside_geo::Tables::none()),
+        certificates: Arc::new(certificates),
+        backend_tls: Arc::new(backend_tls),
+        evidence: Arc::new(registry.view(&generation, None)),
+        cells: Arc::new(metrics.cells(&generation)),
+        prepared: Prepared::new(&generation),
+        generation,
+    }
+}
+
+/// A backend of the tests, which counts what reaches it.
+#[derive(Clone)]
+pub(crate) struct Sample {
+    pub(crate) address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Sample {
+    /// Answers every HTTP/1 request with `answer`.
+    pub(crate) async fn h1(answer: &'static str) -> Self {
+        Self::serve(move |stream| h1(stream, answer)).await
+    }
+
+    /// Serves HTTP/2 without TLS, with so many streams at a time. Answers come when `gate` has a permit for each.
+    pub(crate) async fn h2c(streams: u32, gate: Arc<tokio::sync::Semaphore>) -> Self {
+        Self::serve(move |stream| h2(stream, streams, Arc::clone(&gate))).await
+    }
+
+    /// Serves over TLS, with the certificates of `world`: HTTP/2 where ALPN chose it.
+    pub(crate) async fn tls(world: &World) -> Self {
+        let live = world.live();
+        Self::serve(move |stream| {
+            let live = Arc::clone(&live);
+            async move {
+                let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+                let config: Arc<ServerConfig> =
+                    live.certificates.config_for(&hello.client_hello(), 0).unwrap();
+                let stream = hello.into_stream(config).await?;
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    h2(stream, 100, Arc::new(tokio::sync::Semaphore::new(1000))).await
+                } else {
+                    h1(stream, OK).await
+                }
+            }
+        })
+        .await
+    }
+
+    /// Accepts, and says nothing.
+    pub(crate) async fn silent() -> Self {
+        Self::serve(|stream| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn serve<F, S>(serve: S) -> Self
+    where
+        S: Fn(tokio::net::TcpStream) -> F + Send + 'static,
+        F: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sample = Self { address, accepted: Arc::default(), open: Arc::default() };
+        let counts = sample.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counts.accepted.fetch_add(1, Ordering::Relaxed);
+                counts.open.fetch_add(1, Ordering::Relaxed);
+                let (open, served) = (Arc::clone(&counts.open), serve(stream));
+                tokio::spawn(async move {
+                    drop(served.await);
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        });
+        sample
+    }
+
+    /// Waits until it has accepted so many connections.
+    pub(crate) async fn has_accepted(&self, count: usize) {
+        eventually("accepted", count, &self.accepted).await;
+    }
+
+    /// Waits until so many connections are open.
+    pub(crate) async fn has_open(&self, count: usize) {
+        eventually("open", count, &self.open).await;
+    }
+}
+
+async fn eventually(what: &str, count: usize, counter: &AtomicUsize) {
+    let start = std::time::Instant::now();
+    while counter.load(Ordering::Relaxed) != count {
+        assert!(start.elapsed() < SECOND * 5, "{} {what}, not {count}", counter.load(Ordering::Relaxed));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An answer without a body that keeps the connection.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+async fn h1<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, answer: &'static str) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    loop {
+        let byte = stream.read_u8().await?;
+        head.push(byte);
+        if head.ends_with(b"\r\n\r\n") {
+            head.clear();
+            stream.write_all(answer.as_bytes()).await?;
+            stream.flush().await?;
+        }
+    }
+}
+
+async fn h2<T>(stream: T, streams: u32, gate: Arc<tokio::sync::Semaphore>) -> std::io::Result<()>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake =
+        ::h2::server::Builder::new().max_concurrent_streams(streams).handshake::<_, bytes::Bytes>(stream);
+    let mut connection = handshake.await.map_err(std::io::Error::other)?;
+    while let Some(request) = connection.accept().await {
+        let (_, mut respond) = request.map_err(std::io::Error::other)?;
+        let gate = Arc::clone(&gate);
+        tokio::spawn(async move {
+            gate.acquire().await.unwrap().forget();
+            drop(respond.send_response(http::Response::new(()), true));
+        });
+    }
+    Ok(())
+}
+
+fn generation(backends: &[SocketAddr]) -> Generation {
+    let backend = |address: &SocketAddr| Backend {
+        key: BackendKey::new("web", &address.to_string()),
+        name: address.to_string().into(),
+        endpoint: Endpoint { tls: false, host: address.ip().to_string().into(), port: address.port() },
+        pool: PoolId::new(0),
+        region: RegionId::new(0),
+        priority: 1,
+        weight: 50,
+        max_in_flight: None,
+        drain: None,
+    };
+    Generation {
+        stamp: Stamp { number: 1, hash: 0 },
+        fleet: Fleet { name: "test".into(), key_file: None },
+        regions: Box::new([Region { name: "frankfurt".into(), place: None, drain: None }]),
+        pools: Box::new([pool(backends.len())]),
+        backends: backends.iter().map(backend).collect(),
+        routes: Table::new(vec![route()]),
+        listeners: Box::new([Listener {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            kind: ListenerKind::Tls { h2: true, h1: true, client_ca: None },
+        }]),
+        tls: Tls { self_signed: true, ..Tls::default() },
+        shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND * 5 },
+        observe: Observe::default(),
+        checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
+    }
+}
+
+fn route() -> Route {
+    Route {
+        id: "www".into(),
+        hosts: ["www.example.com", "localhost"].iter().map(|host| Pattern::parse(host).unwrap()).collect(),
+        path: PathPattern::parse("/*").unwrap(),
+        methods: Methods::Any,
+        action: Action::Forward(PoolId::new(0)),
+        to_client: FieldEdits::default(),
+        to_backend: FieldEdits::default(),
+        strip_prefix: None,
+        websocket: false,
+        limits: Limits { body: None, headers: 65_536, url: 8192, concurrency: None },
+    }
+}
+
+fn pool(len: usize) -> Pool {
+    Pool {
+        name: "web".into(),
+        first: first(),
+        len,
+        host_header: HostHeader::Preserve,
+        tls: BackendTls::default(),
+        probe: probe(),
+        passive: Passive {
+            consecutive_errors: 5,
+            eject_for: SECOND * 10,
+            max_ejected: Share::from_points(5000),
+        },
+        select: Select {
+            latency_tolerance: Duration::from_millis(30),
+            balance: Balance::P2c,
+            failover_below: Share::default(),
+            all_down: AllDown::TryAll,
+        },
+        failback: Failback { hold: SECOND * 60, ramp: SECOND * 300 },
+        retry: Retry {
+            max: 1,
+            when: RetryWhen { connect: true, reset: true, ..RetryWhen::default() },
+            methods: Box::new(["GET".into()]),
+            budget_share: Share::from_points(2000),
+            budget_min: 10,
+            cross_region: true,
+            body_buffer: 65_536,
+        },
+        timeouts: Timeouts {
+            connect: SECOND * 2,
+            response: SECOND * 30,
+            request: None,
+            body_idle: SECOND * 30,
+            stream_idle: SECOND * 300,
+            client_idle: SECOND * 60,
+            client_header: SECOND * 10,
+        },
+        connections: Connections {
+            protocol: Protocol::Auto,
+            keepalive: SECOND * 55,
+            max: 1024,
+            max_pending: 1024,
+        },
+        loop_limit: 4,
+    }
+}
+
+pub(crate) fn probe() -> Probe {
+    Probe {
+        protocol: ProbeProtocol::Auto,
+        method: "HEAD".into(),
+        path: "/".into(),
+        host: None,
+        port: None,
+        headers: Box::default(),
+        expect: Box::new([200..=299]),
+        expect_body: None,
+        interval: SECOND * 5,
+        fast_interval: SECOND,
+        timeout: SECOND * 2,
+        jitter: Share::from_points(1000),
+        fall: 3,
+        rise: 2,
+    }
+}

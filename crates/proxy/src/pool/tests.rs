@@ -1,0 +1,241 @@
+//! What a worker's pools do with real connections.
+
+use super::fixture::{OK, Sample, World, first, probe};
+use super::*;
+use crate::prober::{ask, head};
+use nearside_core::policy::Protocol;
+use tokio::sync::Semaphore;
+
+/// A connection of `worker` to the only backend.
+async fn checkout(world: &World, worker: &Arc<Worker>) -> Result<Checkout, ConnectError> {
+    worker.pools.checkout(worker, &world.live(), first(), false).await
+}
+
+/// Carries a whole exchange.
+async fn exchange(world: &World, checkout: &mut Checkout) {
+    let live = world.live();
+    let request = head(&probe(), live.generation.backend(first()).unwrap()).unwrap();
+    ask(&mut checkout.conn, &request, &probe()).await.unwrap();
+}
+
+fn give_back(world: &World, worker: &Arc<Worker>, checkout: Checkout) {
+    worker.pools.give_back(worker, &world.live(), first(), checkout.conn);
+}
+
+/// Takes a connection, uses it and gives it back; whether it was used before.
+async fn round(world: &World, worker: &Arc<Worker>) -> bool {
+    let mut taken = checkout(world, worker).await.unwrap();
+    exchange(world, &mut taken).await;
+    let reused = taken.reused;
+    give_back(world, worker, taken);
+    reused
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_a_whole_exchange_and_not_after_half_a_one() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    let worker = world.worker(0);
+    assert!(!round(&world, &worker).await);
+    assert!(round(&world, &worker).await);
+    backend.has_accepted(1).await;
+    let taken = checkout(&world, &worker).await.unwrap();
+    drop(taken);
+    assert!(!round(&world, &worker).await);
+    backend.has_accepted(2).await;
+    assert_eq!(world.live().evidence.cell(first()).unwrap().connections().now(), 1);
+}
+
+#[tokio::test]
+async fn a_fresh_connection_is_made_where_one_is_asked_for() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    let worker = world.worker(0);
+    round(&world, &worker).await;
+    let fresh = worker.pools.checkout(&worker, &world.live(), first(), true).await.unwrap();
+    assert!(!fresh.reused);
+    assert_eq!(fresh.conn.address(), backend.address);
+    backend.has_accepted(2).await;
+}
+
+#[tokio::test]
+async fn a_handshake_tells_the_backends_round_trip() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    round(&world, &world.worker(0)).await;
+    let cell = Arc::clone(world.live().evidence.cell(first()).unwrap());
+    assert!(cell.state(world.live().evidence.now()).rtt_micros.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_a_second_before_the_backend_would() {
+    let backend = Sample::h1("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nkeep-alive: timeout=5\r\n\r\n").await;
+    let world = World::new(&[backend.address], |_| {});
+    let worker = world.worker(0);
+    round(&world, &worker).await;
+    tokio::time::advance(Duration::from_millis(3900)).await;
+    worker.pools.sweep(&world.live());
+    let key = world.live().generation.backend(first()).unwrap().key.clone();
+    assert_eq!(worker.pools.kept(), vec![Kept { backend: key, idle: 1, shared: 0 }]);
+    tokio::time::advance(Duration::from_millis(200)).await;
+    worker.pools.sweep(&world.live());
+    assert_eq!(worker.pools.kept(), vec![]);
+    backend.has_open(0).await;
+}
+
+#[tokio::test]
+async fn beyond_max_a_request_waits_for_a_connection_and_beyond_max_pending_it_is_refused() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |generation| {
+        let connections = &mut generation.pools[0].connections;
+        (connections.max, connections.max_pending) = (1, 1);
+    });
+    let worker = world.worker(0);
+    let mut only = checkout(&world, &worker).await.unwrap();
+    let waiting = {
+        let (live, worker) = (world.live(), Arc::clone(&worker));
+        tokio::spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await })
+    };
+    tokio::task::yield_now().await;
+    assert!(matches!(checkout(&world, &worker).await, Err(ConnectError::Overloaded)));
+    exchange(&world, &mut only).await;
+    give_back(&world, &worker, only);
+    assert!(waiting.await.unwrap().unwrap().reused);
+    backend.has_accepted(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_a_connection_may_take() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |generation| generation.pools[0].connections.max = 1);
+    let worker = world.worker(0);
+    let _only = checkout(&world, &worker).await.unwrap();
+    let start = Instant::now();
+    assert!(matches!(checkout(&world, &worker).await, Err(ConnectError::Overloaded)));
+    assert_eq!(start.elapsed().as_secs(), 2);
+}
+
+#[tokio::test]
+async fn at_the_limit_an_idle_connection_of_another_worker_makes_room() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |generation| generation.pools[0].connections.max = 1);
+    let (one, other) = (world.worker(0), world.worker(1));
+    round(&world, &one).await;
+    assert!(!round(&world, &other).await);
+    assert!(round(&world, &other).await);
+    backend.has_accepted(2).await;
+    backend.has_open(1).await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_key_is_gone_is_closed_and_one_whose_key_stays_is_kept() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    let worker = world.worker(0);
+    round(&world, &worker).await;
+    world.swap(|generation| generation.backends[0].weight = 1);
+    assert!(round(&world, &worker).await);
+    world.swap(|generation| generation.pools[0].connections.protocol = Protocol::H1);
+    assert!(!round(&world, &worker).await);
+    backend.has_open(1).await;
+}
+
+#[tokio::test]
+async fn a_request_of_the_generation_before_leaves_nothing_that_does_not_fit_the_next() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    let worker = world.worker(0);
+    let before = world.live();
+    let mut old = worker.pools.checkout(&worker, &before, first(), false).await.unwrap();
+    world.swap(|generation| generation.pools[0].connections.protocol = Protocol::H1);
+    round(&world, &worker).await;
+    let older = worker.pools.checkout(&worker, &before, first(), false).await.unwrap();
+    assert!(!older.reused);
+    exchange(&world, &mut old).await;
+    worker.pools.give_back(&worker, &before, first(), old.conn);
+    drop(older);
+    backend.has_open(1).await;
+    assert!(round(&world, &worker).await);
+}
+
+#[tokio::test]
+async fn concurrent_requests_share_one_dial_and_one_connection_over_h2() {
+    let backend = Sample::h2c(100, Arc::new(Semaphore::new(1000))).await;
+    let world =
+        World::new(&[backend.address], |generation| generation.pools[0].connections.protocol = Protocol::H2c);
+    let worker = world.worker(0);
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (live, worker) = (world.live(), Arc::clone(&worker));
+        all.spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await.unwrap() });
+    }
+    let mut taken = all.join_all().await;
+    assert!(taken.iter().all(|checkout| checkout.conn.is_h2()));
+    for checkout in &mut taken {
+        exchange(&world, checkout).await;
+    }
+    backend.has_accepted(1).await;
+}
+
+#[tokio::test]
+async fn a_second_h2_connection_is_made_when_the_streams_of_the_first_are_used_up() {
+    let gate = Arc::new(Semaphore::new(1));
+    let backend = Sample::h2c(1, Arc::clone(&gate)).await;
+    let world =
+        World::new(&[backend.address], |generation| generation.pools[0].connections.protocol = Protocol::H2c);
+    let worker = world.worker(0);
+    // After the first exchange the backend's limit is known.
+    round(&world, &worker).await;
+    let one = checkout(&world, &worker).await.unwrap();
+    let two = checkout(&world, &worker).await.unwrap();
+    assert!(one.reused && !two.reused);
+    backend.has_accepted(2).await;
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_dial_share_its_failure() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let world = World::new(&[closed], |generation| generation.pools[0].connections.protocol = Protocol::H2c);
+    let worker = world.worker(0);
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (live, worker) = (world.live(), Arc::clone(&worker));
+        all.spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await.map(drop) });
+    }
+    let failures = all.join_all().await;
+    assert!(failures.iter().all(|failure| matches!(failure, Err(ConnectError::Refused(_)))));
+}
+
+/// A world whose only backend speaks TLS with certificates of `ours`, verified against its authority.
+fn over_tls(backend: &Sample, ours: &World) -> World {
+    World::new(&[backend.address], |generation| {
+        generation.backends[0].endpoint.tls = true;
+        generation.pools[0].tls.sni = Some("localhost".into());
+        generation.pools[0].tls.ca = Some(ours.authority());
+    })
+}
+
+#[tokio::test]
+async fn alpn_chooses_the_protocol_and_another_name_is_another_connection() {
+    let ours = World::new(&[], |_| {});
+    let backend = Sample::tls(&ours).await;
+    let world = over_tls(&backend, &ours);
+    let worker = world.worker(0);
+    assert!(!round(&world, &worker).await);
+    assert!(checkout(&world, &worker).await.unwrap().conn.is_h2());
+    assert!(round(&world, &worker).await);
+    world.swap(|generation| generation.pools[0].tls.sni = Some("www.example.com".into()));
+    assert!(!round(&world, &worker).await);
+    world.swap(|generation| generation.pools[0].connections.protocol = Protocol::H1);
+    let taken = checkout(&world, &worker).await.unwrap();
+    assert!(!taken.reused && !taken.conn.is_h2());
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_a_connect_failure() {
+    let (ours, theirs) = (World::new(&[], |_| {}), World::new(&[], |_| {}));
+    let backend = Sample::tls(&theirs).await;
+    let world = over_tls(&backend, &ours);
+    let failed = checkout(&world, &world.worker(0)).await;
+    assert!(matches!(failed, Err(ConnectError::Tls(_))), "{failed:?}");
+}

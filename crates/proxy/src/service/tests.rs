@@ -1,0 +1,193 @@
+//! What the service does with real clients on real sockets.
+
+use super::*;
+use crate::pool::fixture::{OK, Sample, World};
+use nearside_core::generation::ListenerKind;
+use pingora_core::server::Fds;
+use pingora_core::services::Service;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::os::fd::IntoRawFd;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: www.example.com\r\n\r\n";
+
+const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+/// A world with a TLS and a plain listener, served.
+fn serve(world: &World) -> Running {
+    start(&world.edge, &world.live().generation.listeners, TWO).unwrap()
+}
+
+fn world(backend: &Sample, change: impl FnOnce(&mut nearside_core::Generation)) -> World {
+    World::new(&[backend.address], |generation| {
+        let plain = Listener { bind: SocketAddr::from(([127, 0, 0, 1], 0)), kind: ListenerKind::Plain };
+        generation.listeners = generation.listeners.iter().cloned().chain([plain]).collect();
+        change(generation);
+    })
+}
+
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+async fn get(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    stream.write_all(GET).await.unwrap();
+    stream.flush().await.unwrap();
+    read_head(stream).await
+}
+
+async fn secure(
+    world: &World,
+    to: SocketAddr,
+    name: &'static str,
+    alpn: &[u8],
+) -> io::Result<client::TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(world.authority()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let stream = TcpStream::connect(to).await?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await
+}
+
+#[tokio::test]
+async fn requests_travel_from_every_kind_of_listener_to_the_backend() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |_| {});
+    let mut running = serve(&world);
+    let [tls, plain] = running.addresses() else { panic!() };
+    let mut client = TcpStream::connect(plain).await.unwrap();
+    assert!(get(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(get(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let mut client = secure(&world, *tls, "www.example.com", b"http/1.1").await.unwrap();
+    assert!(get(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let client = secure(&world, *tls, "www.example.com", b"h2").await.unwrap();
+    let (requests, connection) = ::h2::client::handshake(client).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let request = http::Request::get("https://www.example.com/").body(()).unwrap();
+    let (answer, _) = requests.ready().await.unwrap().send_request(request, true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    running.shutdown().await;
+    drop(driving.await);
+}
+
+#[tokio::test]
+async fn a_name_without_a_certificate_is_refused_in_the_handshake() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |_| {});
+    let running = serve(&world);
+    let refused = secure(&world, running.addresses()[0], "other.example", b"http/1.1").await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("UnrecognisedName"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_not_waited_for() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |generation| {
+        generation.pools[0].timeouts.client_header = Duration::from_millis(50);
+    });
+    let running = serve(&world);
+    for address in running.addresses() {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn at_the_end_idle_connections_close_and_nobody_listens() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |_| {});
+    let mut running = serve(&world);
+    let plain = running.addresses()[1];
+    let mut idle = TcpStream::connect(plain).await.unwrap();
+    get(&mut idle).await;
+    let start = Instant::now();
+    running.shutdown().await;
+    assert!(start.elapsed() < Duration::from_secs(4), "the deadline was waited for");
+    assert_eq!(running.phases().phase(), Phase::Ended);
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+    assert!(TcpStream::connect(plain).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_in_flight_at_the_end_is_answered_and_its_connection_closed() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let backend = Sample::h2c(10, Arc::clone(&gate)).await;
+    let world = world(&backend, |generation| {
+        generation.pools[0].connections.protocol = nearside_core::policy::Protocol::H2c;
+    });
+    let mut running = serve(&world);
+    let mut client = TcpStream::connect(running.addresses()[1]).await.unwrap();
+    client.write_all(GET).await.unwrap();
+    backend.has_open(1).await;
+    let phases = running.phases().clone();
+    let ending = tokio::spawn(async move { running.shutdown().await });
+    phases.reached(Phase::Closing).await;
+    gate.add_permits(1);
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
+    drop(client);
+    ending.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_the_deadline_is_cut() {
+    let backend = Sample::silent().await;
+    let world = world(&backend, |generation| generation.shutdown.deadline = Duration::from_millis(50));
+    let mut running = serve(&world);
+    let mut client = TcpStream::connect(running.addresses()[1]).await.unwrap();
+    client.write_all(GET).await.unwrap();
+    backend.has_open(1).await;
+    running.shutdown().await;
+    assert_eq!(read_head(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn a_socket_that_a_predecessor_hands_over_is_served() {
+    let backend = Sample::h1(OK).await;
+    let handed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = handed.local_addr().unwrap();
+    let world = World::new(&[backend.address], |generation| {
+        generation.listeners = Box::new([Listener { bind: address, kind: ListenerKind::Plain }]);
+    });
+    let mut table = Fds::new();
+    table.add(address.to_string(), handed.into_raw_fd());
+    let fds: ListenFds = Arc::new(table.into());
+    let mut service = EdgeService::new(Arc::clone(&world.edge), Some(NonZeroUsize::MIN), Shutdown::default());
+    assert_eq!(service.listen_addresses(), Some(vec![address.to_string()]));
+    let (stop, told) = tokio::sync::watch::channel(false);
+    let serving = tokio::spawn(async move { service.start_service(Some(fds), told, 1).await });
+    let mut client = TcpStream::connect(address).await.unwrap();
+    assert!(get(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    stop.send(true).unwrap();
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_found_before_serving_begins() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let world = World::new(&[], |generation| {
+        generation.listeners = Box::new([Listener { bind: address, kind: ListenerKind::Plain }]);
+    });
+    let mut service = EdgeService::new(Arc::clone(&world.edge), None, Shutdown::default());
+    assert_eq!(service.bind().unwrap_err().address, address);
+}
