@@ -103,16 +103,15 @@ impl Exposition {
         let results = ["swapped", "unchanged", "refused"].into_iter().zip(&self.0.reloads);
         let reloads = results.map(|(result, count)| ([("result", result)], load(count)));
         page.counters("reloads", "Reloads, by how they ended", reloads)?;
-        let dropped = [(NoLabels, load(&self.0.lines_dropped))];
-        page.counters("log_lines_dropped", "Lines of the access log that were lost", dropped)?;
+        let dropped = ConstCounter::new(load(&self.0.lines_dropped));
+        page.alone("log_lines_dropped", "Lines of the access log that were lost", &dropped)?;
         if names.stamp.is_empty() {
             return Ok(());
         }
         let help = "The live generation";
-        let metric = page.0.encode_descriptor("generation", help, None, MetricType::Info)?;
-        Info::new(vec![("generation", names.stamp.clone())]).encode(metric)?;
-        let number = [(NoLabels, names.number)];
-        page.gauges("generation_number", "The live generation's number", number)?;
+        page.alone("generation", help, &Info::new(vec![("generation", names.stamp.clone())]))?;
+        let number = ConstGauge::new(names.number);
+        page.alone("generation_number", "The live generation's number", &number)?;
         let drained =
             names.drained.iter().map(|(region, drained)| ([("region", &**region)], u64::from(*drained)));
         page.gauges("region_drained", "1 where a region is marked drained", drained)
@@ -215,6 +214,11 @@ impl Page<'_, '_> {
         Ok(())
     }
 
+    /// A family of one sample without labels.
+    fn alone(&mut self, name: &str, help: &str, value: &impl EncodeMetric) -> fmt::Result {
+        value.encode(self.0.encode_descriptor(name, help, None, value.metric_type())?)
+    }
+
     fn family<S: EncodeLabelSet, M: EncodeMetric>(
         &mut self,
         (name, help, kind): (&str, &str, MetricType),
@@ -228,15 +232,6 @@ impl Page<'_, '_> {
         for (labels, value) in samples {
             value.encode(metric.encode_family(&labels)?)?;
         }
-        Ok(())
-    }
-}
-
-/// A sample that is alone in its family.
-struct NoLabels;
-
-impl EncodeLabelSet for NoLabels {
-    fn encode(&self, _: &mut prometheus_client::encoding::LabelSetEncoder) -> fmt::Result {
         Ok(())
     }
 }
