@@ -162,7 +162,7 @@ mod tests {
             (asked.reference(), asked.method(), asked.host(), asked.path()),
             (b"r1".as_slice(), b"GET".as_slice(), b"a.example".as_slice(), b"/login".as_slice())
         );
-        assert!(!format!("{asked:?}").contains(&format!("{:?}", b"secret").trim_matches(['[', ']'])[..]));
+        assert!(!asked.text.windows(6).any(|part| part == b"secret"));
     }
 
     #[test]

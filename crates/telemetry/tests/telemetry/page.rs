@@ -11,7 +11,7 @@ fn samples(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut families = HashSet::new();
     let mut family = (String::new(), String::new());
-    let body = page.strip_suffix("# EOF\n").expect("the page ends with its end");
+    let body = page.strip_suffix("# EOF\n").unwrap();
     for line in body.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
