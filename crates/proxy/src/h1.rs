@@ -6,6 +6,9 @@ mod conn;
 mod serve;
 mod upstream;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::Downstream;
 pub use serve::serve;
 pub use upstream::Upstream;

@@ -122,6 +122,11 @@ impl Downstream {
         !self.conn.input().is_empty()
     }
 
+    /// Whether the socket holds bytes that were not read.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.conn.is_spoken_to()
+    }
+
     /// Ready once the service closes.
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.presence.poll_closing(cx)

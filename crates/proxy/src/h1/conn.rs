@@ -3,8 +3,9 @@
 use crate::io::Io;
 use crate::stock::{BUFFER, Stock};
 use bytes::BytesMut;
+use socket2::SockRef;
 use std::io;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -93,6 +94,12 @@ impl Conn {
         }
     }
 
+    /// Whether the socket holds bytes that were not read: asked of the kernel, since the reactor may not know yet.
+    pub(super) fn is_spoken_to(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        SockRef::from(self.io.tcp()).peek(&mut byte).is_ok_and(|count| count > 0)
+    }
+
     /// The end of what is to be sent, to write a head or a piece to.
     pub(super) fn output(&mut self) -> &mut BytesMut {
         if self.outbox.capacity() == 0 {
@@ -118,9 +125,12 @@ impl Conn {
         Poll::Ready(Ok(count))
     }
 
-    /// Sends what was gathered, and what TLS has gathered of it.
+    /// Sends what was gathered, and what TLS has gathered of it; the buffer goes back.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
+        if self.outbox.capacity() > 0 {
+            self.stock.give_back(mem::take(&mut self.outbox));
+        }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
@@ -132,9 +142,7 @@ impl Conn {
             }
         }
         self.sent = 0;
-        if self.outbox.capacity() > 0 {
-            self.stock.give_back(mem::take(&mut self.outbox));
-        }
+        self.outbox.clear();
         Poll::Ready(Ok(()))
     }
 

@@ -23,6 +23,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How much it listens to.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How long a client that was let in before the service closed has to begin.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// How long clients are waited for where no pool says otherwise.
 const IDLE: Duration = Duration::from_secs(60);
 const HEAD: Duration = Duration::from_secs(10);
@@ -71,7 +74,8 @@ impl Service for Requests {
     }
 
     async fn serve(&self, client: &mut Downstream, deadline: &mut Deadline) -> bool {
-        request::serve(&self.worker, &self.connection, client, deadline).await.whole
+        // Boxed, so that an idle connection does not keep room for an exchange.
+        Box::pin(request::serve(&self.worker, &self.connection, client, deadline)).await.whole
     }
 
     fn refuse(&self, status: u16, reason: Reason) -> (Page, Reference) {
@@ -109,8 +113,9 @@ pub(super) async fn run<S: Service>(service: &S, client: &mut Downstream) {
     let mut first = true;
     loop {
         deadline.set(Some(if first { waits.head } else { waits.idle }));
+        let arrived = arrival(client, &mut deadline, waits.head, first).await;
         first = false;
-        let refusal = match arrival(client, &mut deadline, waits.head).await {
+        let refusal = match arrived {
             Ok(Arrival::Request) => None,
             Ok(Arrival::End) => return,
             Ok(Arrival::Refused(refusal)) => Some((refusal.status(), reason(refusal))),
@@ -132,9 +137,16 @@ pub(super) async fn run<S: Service>(service: &S, client: &mut Downstream) {
 struct Late;
 
 /// Waits for the next request. A connection on which nothing has begun ends without a word when its time is over,
-/// or when the service closes.
-async fn arrival(client: &mut Downstream, deadline: &mut Deadline, head: Duration) -> Result<Arrival, Late> {
+/// or when the service closes; then a client that was only just let in is still heard, and one whose request is
+/// in the socket already.
+async fn arrival(
+    client: &mut Downstream,
+    deadline: &mut Deadline,
+    head: Duration,
+    first: bool,
+) -> Result<Arrival, Late> {
     let mut begun = false;
+    let mut told = false;
     poll_fn(|cx| {
         if let Poll::Ready(arrival) = client.poll_request(cx) {
             return Poll::Ready(Ok(arrival));
@@ -143,8 +155,12 @@ async fn arrival(client: &mut Downstream, deadline: &mut Deadline, head: Duratio
             begun = true;
             deadline.set(Some(head));
         }
-        if !begun && client.poll_closing(cx).is_ready() {
-            return Poll::Ready(Ok(Arrival::End));
+        if !begun && !told && client.poll_closing(cx).is_ready() {
+            told = true;
+            if !first && !client.has_spoken() {
+                return Poll::Ready(Ok(Arrival::End));
+            }
+            deadline.set(Some(PARTING.min(head)));
         }
         deadline.poll(cx).map(|()| if begun { Err(Late) } else { Ok(Arrival::End) })
     })
