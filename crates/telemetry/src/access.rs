@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Records that wait at most; about 2 MB, and some tenths of a second of a busy machine.
 const QUEUE: usize = 8192;
-/// How long a line waits before it is written. A thread that was woken per line would cost more than the line.
+/// How long the first line of a batch waits for others. To wake a thread per line would cost more than the line.
 const PAUSE: Duration = Duration::from_millis(50);
 const BUFFER: usize = 64 * 1024;
 
@@ -69,7 +69,7 @@ impl AccessLog {
         }
         queue.records.push(record);
         drop(queue);
-        if waiting == self.shared.capacity / 2 {
+        if waiting == 0 || waiting == self.shared.capacity / 2 {
             self.shared.wake.notify_one();
         }
     }
@@ -121,14 +121,14 @@ impl Shared {
         }
     }
 
-    /// Swaps the queue's records for the empty `batch`, after a pause or when half the queue is full. Says
-    /// whether the log is closed.
+    /// Swaps the queue's records for the empty `batch`, when the first has waited a while or half the queue is
+    /// full. Says whether the log is closed.
     fn take(&self, batch: &mut Vec<Record>) -> bool {
-        let mut queue = self.lock();
-        if !queue.closed && queue.records.len() <= self.capacity / 2 {
-            let woken = self.wake.wait_timeout(queue, PAUSE).unwrap_or_else(PoisonError::into_inner);
-            queue = woken.0;
-        }
+        let idle = |queue: &mut Queue| queue.records.is_empty() && !queue.closed;
+        let calm = |queue: &mut Queue| queue.records.len() <= self.capacity / 2 && !queue.closed;
+        let queue = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.wake.wait_timeout_while(queue, PAUSE, calm);
+        let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         mem::swap(&mut queue.records, batch);
         queue.closed
     }

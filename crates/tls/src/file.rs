@@ -74,7 +74,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 fn write_aside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<std::path::PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let own = format!(".{name}.{}.{:?}", std::process::id(), std::thread::current().id());
+    let aside = path.with_file_name(own);
     match fs::remove_file(&aside) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
         _ => {}
@@ -83,4 +84,33 @@ fn write_aside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<std::path::Pa
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_start_at_once_keep_one_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let folder = folder.path();
+            let start = move |own| kept(folder, "key", || vec![own; 32]).unwrap();
+            let tasks: Vec<_> = (0..8_u8).map(|own| scope.spawn(move || start(own))).collect();
+            tasks.into_iter().map(|task| task.join().unwrap()).collect()
+        });
+        assert!(contents.iter().all(|content| *content == contents[0] && content.len() == 32));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        replace(&path, b"one", 0o644).unwrap();
+        replace(&path, b"two", 0o600).unwrap();
+        let content = read(&path).unwrap();
+        assert_eq!((content.bytes.as_slice(), content.open_to_others), (b"two".as_slice(), false));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -220,11 +220,16 @@ fn check_reach(wanted: &Wanted<'_>, served: &[Served], names: &Names, findings: 
 
 fn identity_of(tls: &Tls, served: &[Served], classes: &Classes, keys: &Keys) -> Identity {
     let mut parts: Vec<Vec<u8>> = vec![vec![u8::from(tls.tls13_only), u8::from(tls.self_signed)]];
-    for one in served {
-        parts.push(Identity::of(&one.pair.certified.cert).as_bytes().to_vec());
-        parts.push(Identity::of(one.hosts.iter().map(|host| host.as_bytes())).as_bytes().to_vec());
-        parts.push(vec![u8::from(one.default)]);
-    }
+    let certificates = served.iter().map(|one| {
+        let hosts = Identity::of(one.hosts.iter().map(|host| host.as_bytes()));
+        let flags = [u8::from(one.default), u8::from(one.explicit)];
+        let chain = Identity::of(&one.pair.certified.cert);
+        Identity::of([chain.as_bytes().as_slice(), hosts.as_bytes(), &flags]).as_bytes().to_vec()
+    });
+    // Two PoPs may have the same files under other names, and so in another order.
+    let mut certificates: Vec<_> = certificates.collect();
+    certificates.sort_unstable();
+    parts.extend(certificates);
     parts.extend(classes.identities().map(|identity| identity.as_bytes().to_vec()));
     parts.extend(keys.fingerprints().iter().map(|print| print.to_vec()));
     Identity::of(parts)

@@ -93,3 +93,39 @@ impl fmt::Debug for Tickets {
         f.debug_struct("Tickets").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tickets(scope: &str) -> Tickets {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.key");
+        crate::file::replace(&path, "ab".repeat(32).as_bytes(), 0o600).unwrap();
+        let clock = Clock::new(|| 1_790_000_000);
+        let (keys, _) = Keys::load(Some(&path), folder.path(), clock).unwrap();
+        Tickets::new(keys, Identity::of([scope]))
+    }
+
+    #[test]
+    fn a_ticket_opens_in_its_scope_alone() {
+        let ticket = tickets("a").encrypt(b"session").unwrap();
+        assert_eq!(tickets("a").decrypt(&ticket).as_deref(), Some(b"session".as_slice()));
+        assert_eq!(tickets("b").decrypt(&ticket), None);
+        assert_ne!(tickets("a").encrypt(b"session").unwrap(), ticket, "nonces are random");
+        assert!(!ticket.windows(7).any(|part| part == b"session"));
+    }
+
+    #[test]
+    fn a_ticket_that_was_touched_or_cut_does_not_open() {
+        let tickets = tickets("a");
+        let ticket = tickets.encrypt(b"session").unwrap();
+        for index in 0..ticket.len() {
+            let mut touched = ticket.clone();
+            touched[index] ^= 1;
+            assert_eq!(tickets.decrypt(&touched), None, "byte {index}");
+            assert_eq!(tickets.decrypt(&ticket[..index]), None, "cut at {index}");
+        }
+        assert_eq!(tickets.decrypt(&vec![0; LONGEST + 1]), None);
+    }
+}

@@ -193,6 +193,12 @@ fn the_identity_follows_content_not_place() {
         "another PoP, another folder and local key"
     );
     assert_ne!(before, identity(&Site::with(&[("www", &other)])));
+    let api = ca.pair(&["api.example.com"]);
+    assert_eq!(
+        identity(&Site::with(&[("1", &one), ("2", &api)])),
+        identity(&Site::with(&[("1", &api), ("2", &one)])),
+        "another order"
+    );
     let mut with_default = Site::new();
     with_default.explicit("www", &one, &[], true);
     assert_ne!(before, identity(&with_default));
