@@ -1,0 +1,190 @@
+//! The I/O under `h2`: what it writes is gathered, and leaves in one piece when the connection's task is about to
+//! wait.
+//!
+//! The tasks of all streams that are ready run before their connection's task does, so that one encryption and one
+//! send carry all their answers. A cork that has gathered enough really writes, and its socket's `Pending` is then
+//! the streams' back-pressure. While nothing is gathered no buffer is held.
+
+use crate::h2::shim::{Peer, Shim};
+use crate::stock::Stock;
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// When this much has gathered it is written.
+const FULL: usize = 48 * 1024;
+
+/// The most that is ever held.
+const CAPACITY: usize = 64 * 1024;
+
+/// A connection's I/O; one handle is given to `h2`, the other stays with the connection's task.
+pub(super) struct Cork<T>(Arc<Mutex<Corked<T>>>);
+
+impl<T> Clone for Cork<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Corked<T> {
+    io: T,
+    stock: Arc<Stock>,
+    gathered: Option<BytesMut>,
+    /// Whether `io` may hold bytes that it has taken and not sent.
+    unflushed: bool,
+    /// Whether `h2` was told to wait since the last look.
+    refused: bool,
+    shim: Shim,
+    /// The last stream of ours that a peer may have seen.
+    sent: Arc<AtomicU32>,
+}
+
+impl<T> Cork<T> {
+    /// The cork on `io`.
+    pub(super) fn new(io: T, stock: Arc<Stock>, peer: Peer) -> Self {
+        Self(Arc::new(Mutex::new(Corked {
+            io,
+            stock,
+            gathered: None,
+            unflushed: false,
+            refused: false,
+            shim: Shim::new(peer),
+            sent: Arc::default(),
+        })))
+    }
+
+    /// The last stream of ours that the peer may have seen a part of; 0 for none.
+    pub(super) fn sent(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.lock().sent)
+    }
+
+    /// Whether the peer floods us; nothing more is read from it then.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.lock().shim.is_flooded()
+    }
+
+    /// Whether the peer has said that it takes no further streams.
+    pub(super) fn is_going_away(&self) -> bool {
+        self.lock().shim.is_going_away()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Corked<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Cork<T> {
+    /// Sends what has gathered. Ready with `true` when `h2` was refused meanwhile and may go on now.
+    ///
+    /// # Errors
+    /// The peer takes no more.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut corked = self.lock();
+        ready!(corked.poll_empty(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut corked.refused)))
+    }
+
+    /// Reads and forgets what comes; ready at the end, or once `budget` is used up.
+    pub(super) fn poll_forget(&self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<()> {
+        let mut corked = self.lock();
+        let mut bytes = [0; 1024];
+        while *budget > 0 {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut corked.io).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    *budget = budget.saturating_sub(buffer.filled().len())
+                }
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Corked<T> {
+    fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(gathered) = &mut self.gathered {
+            self.sent.store(self.shim.opened(), Ordering::Relaxed);
+            self.unflushed = true;
+            while !gathered.is_empty() {
+                let count = ready!(Pin::new(&mut self.io).poll_write(cx, gathered))?;
+                if count == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                gathered.advance(count);
+            }
+        }
+        if let Some(gathered) = self.gathered.take() {
+            self.stock.give_back(gathered);
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn gather(&mut self, bytes: &[u8]) -> usize {
+        let gathered = self.gathered.get_or_insert_with(|| self.stock.lend());
+        let taken = bytes.get(..CAPACITY.saturating_sub(gathered.len())).unwrap_or(bytes);
+        if taken.len() > gathered.capacity() - gathered.len() {
+            gathered.reserve(CAPACITY - gathered.len());
+        }
+        gathered.extend_from_slice(taken);
+        self.shim.goes(taken);
+        taken.len()
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Cork<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut corked = self.lock();
+        if corked.shim.is_flooded() {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut corked.io).poll_read(cx, buffer))?;
+        if corked.shim.came(buffer.filled().get(before..).unwrap_or(&[])) {
+            return Poll::Ready(Ok(()));
+        }
+        // The connection's task asks about floods after each turn, so nobody need be woken.
+        buffer.set_filled(before);
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Cork<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut corked = self.lock();
+        let is_full =
+            |corked: &Corked<T>| corked.gathered.as_ref().is_some_and(|gathered| gathered.len() >= FULL);
+        if is_full(&corked)
+            && let Poll::Ready(Err(error)) = corked.poll_empty(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        if is_full(&corked) {
+            corked.refused = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(corked.gather(bytes)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut corked = self.lock();
+        ready!(corked.poll_empty(cx))?;
+        Pin::new(&mut corked.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,119 @@
+//! The frames in a stretch of HTTP/2 bytes, as far as their nine-byte heads tell (RFC 9113, section 4.1).
+//!
+//! Nothing is kept but a head that is split over two stretches, so a look costs a few instructions a frame.
+
+/// Length of a frame's head.
+const HEAD: usize = 9;
+
+/// Length of the client's preface, which stands before its first frame.
+const PREFACE: u32 = 24;
+
+/// A frame's head.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Head {
+    /// What kind of frame it is.
+    pub(super) kind: u8,
+    /// Its stream; 0 is the connection.
+    pub(super) stream: u32,
+}
+
+/// The kinds of frames that somebody here asks for.
+pub(super) mod kind {
+    /// DATA.
+    pub(in crate::h2) const DATA: u8 = 0x0;
+    /// HEADERS.
+    pub(in crate::h2) const HEADERS: u8 = 0x1;
+    /// `RST_STREAM`.
+    pub(in crate::h2) const RESET: u8 = 0x3;
+    /// SETTINGS.
+    pub(in crate::h2) const SETTINGS: u8 = 0x4;
+    /// PING.
+    pub(in crate::h2) const PING: u8 = 0x6;
+    /// GOAWAY.
+    pub(in crate::h2) const GOAWAY: u8 = 0x7;
+    /// `WINDOW_UPDATE`.
+    pub(in crate::h2) const WINDOW: u8 = 0x8;
+    /// CONTINUATION.
+    pub(in crate::h2) const CONTINUATION: u8 = 0x9;
+}
+
+/// Where in the stream of frames we are.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    head: [u8; HEAD],
+    have: usize,
+    skip: u32,
+}
+
+impl Frames {
+    /// The frames that a server sends.
+    pub(super) fn of_server() -> Self {
+        Self::default()
+    }
+
+    /// The frames that a client sends, after its preface.
+    pub(super) fn of_client() -> Self {
+        Self { skip: PREFACE, ..Self::default() }
+    }
+
+    /// Shows each head that ends in `bytes` to `seen`.
+    pub(super) fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Head)) {
+        loop {
+            let payload = bytes.len().min(self.skip as usize);
+            self.skip -= u32::try_from(payload).unwrap_or(self.skip);
+            let Some(rest) = bytes.get(payload..) else { return };
+            let take = rest.len().min(HEAD - self.have);
+            let Some((begun, rest)) = rest.split_at_checked(take) else { return };
+            let Some(room) = self.head.get_mut(self.have..self.have + take) else { return };
+            room.copy_from_slice(begun);
+            self.have += take;
+            if self.have < HEAD {
+                return;
+            }
+            let [a, b, c, kind, _, s, t, u, v] = self.head;
+            self.have = 0;
+            self.skip = u32::from_be_bytes([0, a, b, c]);
+            seen(Head { kind, stream: u32::from_be_bytes([s & 0x7f, t, u, v]) });
+            bytes = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        bytes.extend([kind, 0]);
+        bytes.extend((stream | 0x8000_0000).to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn heads_are_found_wherever_the_bytes_are_split() {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(kind::SETTINGS, 0, &[1; 18]));
+        bytes.extend(frame(kind::SETTINGS, 0, &[]));
+        bytes.extend(frame(kind::HEADERS, 7, &[4; 300]));
+        bytes.extend(frame(kind::DATA, 7, &[9; 70_000]));
+        bytes.extend(frame(kind::RESET, 7, &[0; 4]));
+        let expected =
+            [(kind::SETTINGS, 0), (kind::SETTINGS, 0), (kind::HEADERS, 7), (kind::DATA, 7), (kind::RESET, 7)];
+        for size in [1, 2, 3, 8, 9, 10, 33, 1000, bytes.len()] {
+            let (mut frames, mut seen) = (Frames::of_client(), Vec::new());
+            for piece in bytes.chunks(size) {
+                frames.scan(piece, |head| seen.push((head.kind, head.stream)));
+            }
+            assert_eq!(seen, expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_server_has_no_preface() {
+        let mut seen = Vec::new();
+        Frames::of_server().scan(&frame(kind::PING, 0, &[0; 8]), |head| seen.push(head.kind));
+        assert_eq!(seen, [kind::PING]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Heads and trailers between `http`'s form, which `h2` speaks, and ours.
+
+use crate::side::Length;
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use nearside_http::request::Parts;
+use nearside_http::{Edits, Fields, Limits, Method, Refusal, RequestHead, ResponseHead, response, trailers};
+
+/// Reads a client's request. `h2` forgets the scheme of a request without `:authority`, so the connection's own is
+/// given with it.
+pub(super) fn read_request(request: &Request<()>, scheme: &str, end: bool) -> Result<RequestHead, Refusal> {
+    let uri = request.uri();
+    let parts = Parts {
+        method: request.method().as_str(),
+        scheme: uri.scheme_str().or(Some(scheme)),
+        authority: uri.authority().map(Authority::as_str),
+        path: uri.path_and_query().map_or("", PathAndQuery::as_str),
+        end,
+    };
+    let mut head = RequestHead::new();
+    head.read_parts(&parts, lines(request.headers()), &Limits::default())?;
+    Ok(head)
+}
+
+/// Writes a request to a backend; `None` when it cannot be said in HTTP/2.
+pub(super) fn write_request(
+    head: &RequestHead,
+    edits: &Edits,
+    length: Length,
+    tls: bool,
+) -> Option<Request<()>> {
+    let path = edits.new_target().unwrap_or(head.target().as_bytes());
+    let authority = edits.new_host().unwrap_or(head.authority().as_str().as_bytes());
+    let mut uri = http::uri::Parts::default();
+    uri.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    let mut request = Request::new(());
+    if authority.is_empty() {
+        // An HTTP/1.0 client that named no host: the one case in which `:authority` may be absent.
+        *request.version_mut() = http::Version::HTTP_11;
+    } else {
+        uri.authority = Some(Authority::try_from(authority).ok()?);
+        uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+    }
+    *request.uri_mut() = Uri::from_parts(uri).ok()?;
+    *request.method_mut() = http::Method::from_bytes(head.method_text().as_bytes()).ok()?;
+    let most = head.fields().len() + edits.added().count() + 2;
+    *request.headers_mut() = map(head.forwarded(edits), most, length);
+    Some(request)
+}
+
+/// Reads a backend's answer to a request with this method.
+pub(super) fn read_response(
+    response: &Response<()>,
+    method: Method,
+    end: bool,
+    into: &mut ResponseHead,
+) -> Result<(), Refusal> {
+    let parts = response::Parts { status: response.status().as_u16(), method, end };
+    into.read_parts(parts, lines(response.headers()), &Limits::default())
+}
+
+/// Writes an answer to a client.
+pub(super) fn write_response(head: &ResponseHead, edits: &Edits, length: Length) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(head.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let most = head.fields().len() + edits.added().count() + 1;
+    let length = match length {
+        Length::None => head.announced_length().map_or(Length::None, Length::Known),
+        length => length,
+    };
+    *response.headers_mut() = map(head.forwarded(edits), most, length);
+    response
+}
+
+/// Reads trailers; those that are not allowed are left out.
+pub(super) fn read_trailers(map: &HeaderMap) -> Result<Fields, Refusal> {
+    let mut fields = Fields::new();
+    trailers::read_parts(&mut fields, lines(map))?;
+    Ok(fields)
+}
+
+/// Writes trailers.
+pub(super) fn write_trailers(fields: &Fields) -> HeaderMap {
+    map(fields.iter().map(|field| (field.name, field.value)), fields.len(), Length::Unknown)
+}
+
+fn lines(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    map.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+}
+
+/// Our names and values have been checked, so that none is left out here.
+fn map<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize, length: Length) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(most);
+    for (name, value) in fields {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            map.append(name, value);
+        }
+    }
+    if let Length::Known(length) = length {
+        map.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    map
+}

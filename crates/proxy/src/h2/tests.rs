@@ -1,0 +1,7 @@
+//! Both sides over real sockets, against the `h2` crate and against raw frames.
+
+mod backends;
+mod clients;
+mod hostile;
+mod kit;
+mod site;
