@@ -31,13 +31,19 @@ async fn an_idle_connection_is_small() {
 
 #[tokio::test(start_paused = true)]
 async fn half_a_head_is_answered_408_when_its_time_is_over() {
-    let mut talk = Talk::begin(echo).await;
-    let start = tokio::time::Instant::now();
-    talk.say("GET / HTTP/1.1\r\n").await;
-    let mut text = String::new();
-    talk.far.read_to_string(&mut text).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("connection: close\r\n"), "{text}");
-    assert_eq!(start.elapsed().as_secs(), 10);
+    for before in [false, true] {
+        let mut talk = Talk::begin(echo).await;
+        if before {
+            talk.say(GET).await;
+            assert_eq!(talk.far.read(&mut [0; 99]).await.unwrap(), GOT.len());
+        }
+        let start = tokio::time::Instant::now();
+        talk.say("GET / HTTP/1.1\r\n").await;
+        let mut text = String::new();
+        talk.far.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("connection: close\r\n"), "{text}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
 }
 
 #[tokio::test(start_paused = true)]
