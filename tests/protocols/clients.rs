@@ -22,13 +22,13 @@ async fn curl_uploads_with_expect_and_in_chunks_and_reads_every_answer() {
             let expect = [&common[..], &["-H", "expect: 100-continue", "--data-binary", &upload, &url]].concat();
             let chunked = [&common[..], &["-H", "transfer-encoding: chunked", "--data-binary", &upload, &url]].concat();
             for arguments in [&expect, &chunked] {
-                if version == "--http2" && arguments == &&chunked {
+                if version == "--http2" && arguments == &chunked {
                     continue;
                 }
                 let Some(output) = run("curl", arguments) else { return };
                 let (out, said) = (text(&output.stdout), text(&output.stderr));
                 assert!(output.status.success() && out.contains("2000000"), "{arguments:?}: {out}\n{said}");
-                if arguments == &&expect {
+                if arguments == &expect {
                     assert!(said.contains("100"), "no 100 Continue: {said}");
                 }
             }

@@ -138,11 +138,12 @@ async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
     let good = std::fs::read_to_string(stage.edge.file()).unwrap();
     for (what, change) in breaks {
         stage.edge.rewrite(|_| change(good.clone()));
-        nearside_tests::eventually(&format!("a refusal: {what}"), async || {
-            let status = stage.edge.status().to_string();
-            (status.contains("refused") || status.contains("failed")).then_some(())
+        let reload = nearside_tests::eventually(&format!("a refusal: {what}"), async || {
+            let reload = stage.edge.status()["last_reload"].clone();
+            (reload["outcome"] == "refused").then_some(reload)
         })
         .await;
+        assert!(reload["message"].as_str().is_some_and(|message| !message.is_empty()), "{what}: {reload}");
         assert_eq!(stage.edge.status()["generation"], before, "{what}");
         let answer = client::reqwest(&stage.edge, true).get(url(&stage.edge, "/")).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{what}");

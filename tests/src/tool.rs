@@ -13,3 +13,10 @@ pub fn run(program: &str, arguments: &[&str]) -> Option<Output> {
         }
     }
 }
+
+/// Whether this is root.
+#[must_use]
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
