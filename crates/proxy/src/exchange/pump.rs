@@ -170,12 +170,12 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
                 Up::Flush => self.backend.poll_flush(cx).map_ok(|()| Up::Done),
                 Up::Done | Up::Stopped(_) => return Poll::Ready(Ok(())),
             };
-            turn.progress = true;
             // A backend that takes no more may have answered already: that is found out on the way down.
             turn.up = match ready!(moved) {
                 Ok(next) => next,
                 Err(error) => Up::Stopped(error),
             };
+            turn.progress = true;
         }
     }
 
