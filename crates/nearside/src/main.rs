@@ -1,2 +1,44 @@
-//! ...
-fn main() {}
+//! The program: arguments, wiring, gates, reload, shutdown and the commands.
+
+mod admin;
+mod args;
+mod client;
+mod command;
+mod control;
+mod file;
+mod gates;
+mod make;
+mod out;
+mod pop;
+mod reload;
+mod serve;
+mod share;
+mod signals;
+mod state;
+mod status;
+mod story;
+mod watch;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What a command comes to.
+pub(crate) enum Done {
+    /// Fine.
+    Fine,
+    /// Refused or failed; what is to be said was said.
+    Refused,
+}
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match command::dispatch(args) {
+        Ok(Done::Fine) => ExitCode::SUCCESS,
+        Ok(Done::Refused) => ExitCode::from(1),
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "error: {error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}

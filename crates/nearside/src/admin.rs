@@ -1,0 +1,75 @@
+//! The admin interface: health, readiness, metrics and status, on a Unix socket and, where the file says so, on TCP.
+
+mod socket;
+
+pub(crate) use socket::{Admin, bind};
+
+use crate::status::Desk;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response, StatusCode};
+use std::net::IpAddr;
+
+type Answer = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Answers one request. Over TCP it has to name an address, not a host: a page that was lured here by a name that
+/// leads to this machine (DNS rebinding) gets nothing.
+fn answer(desk: &Desk, request: &Request<Incoming>, over_tcp: bool) -> Answer {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if over_tcp && !host.is_some_and(names_an_address) {
+        return page(StatusCode::FORBIDDEN, TEXT, "ask by address or as localhost\n");
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut refusal = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET only\n");
+        refusal.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        return refusal;
+    }
+    match request.uri().path() {
+        "/healthz" => page(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" => match desk.ready() {
+            Ok(()) => page(StatusCode::OK, TEXT, "ready\n"),
+            Err(why) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+        },
+        "/metrics" => page(StatusCode::OK, METRICS, desk.edge.metrics.render()),
+        "/status" => page(StatusCode::OK, JSON, format!("{:#}\n", desk.read())),
+        _ => page(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics /status\n"),
+    }
+}
+
+/// Whether a `Host` is an IP address or `localhost`, with or without a port.
+fn names_an_address(host: &str) -> bool {
+    if let Some(literal) = host.strip_prefix('[') {
+        return literal.split_once(']').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
+    }
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_pass_the_host_check() {
+        for host in ["127.0.0.1:9901", "localhost", "LOCALHOST:1", "[::1]:9901", "10.1.2.3"] {
+            assert!(names_an_address(host), "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example:9901", "localhost.evil.example", "[::1", ""] {
+            assert!(!names_an_address(host), "{host}");
+        }
+    }
+}

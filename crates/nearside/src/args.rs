@@ -1,0 +1,154 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// nearside: the public HTTPS entrance of a service that runs in several regions.
+#[derive(Debug, Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve; reloads by itself when the file or a certificate changes.
+    Run(RunArgs),
+    /// Serve the shipped routes.yaml with sample backends at simulated distances.
+    Demo(DemoArgs),
+    /// Say everything that is wrong with a file.
+    Check(CheckArgs),
+    /// Say why a request would go where it would go.
+    Explain(ExplainArgs),
+    /// Show what the running PoP knows.
+    Status(StatusArgs),
+    /// A sample backend, as the demo starts them.
+    #[command(hide = true)]
+    Sample(SampleArgs),
+}
+
+/// `nearside run`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// The file.
+    #[arg(default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) pop: PopArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Worker threads [default: one per core].
+    #[arg(long, env = "NEARSIDE_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// What differs per PoP, and so is no part of the file.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct PopArgs {
+    /// This PoP's name.
+    #[arg(long, env = "NEARSIDE_POP", default_value = "local")]
+    pub(crate) pop: String,
+    /// Where it stands: a country, or a country and a position (`DE` or `DE,50.11,8.68`).
+    #[arg(long, env = "NEARSIDE_PLACE")]
+    pub(crate) place: Option<String>,
+}
+
+/// Where a PoP keeps what is its own.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct StateArgs {
+    /// The folder of keys, the local authority and the admin socket [default: $STATE_DIRECTORY, or nearside in the
+    /// user's state folder].
+    #[arg(long, env = "NEARSIDE_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// `nearside demo`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// The file that is served.
+    #[arg(default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// `nearside check`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// The file.
+    #[arg(default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    /// Print the file with every default filled in.
+    #[arg(long)]
+    pub(crate) effective: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `nearside explain`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// The host asked for.
+    #[arg(long)]
+    pub(crate) host: String,
+    /// The path asked for.
+    #[arg(long, default_value = "/")]
+    pub(crate) path: String,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    pub(crate) method: String,
+    /// The client's address.
+    #[arg(long, default_value = "192.0.2.1")]
+    pub(crate) client: IpAddr,
+    /// Suppose that this region or backend is down; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) down: Vec<String>,
+    /// Suppose that this region or backend is marked drained; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) drain: Vec<String>,
+    /// Where the PoP stands, as for `run`: without it nothing is near or far.
+    #[arg(long, env = "NEARSIDE_PLACE")]
+    pub(crate) place: Option<String>,
+    /// Chance, as a number: the weighted choice depends on it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The file.
+    #[arg(long, default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+}
+
+/// `nearside status`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// `nearside sample`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct SampleArgs {
+    /// Where it listens.
+    #[arg(long)]
+    pub(crate) bind: SocketAddr,
+    /// Its name.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Its region.
+    #[arg(long)]
+    pub(crate) region: String,
+    /// A file of JSON lines that tells what reached it.
+    #[arg(long)]
+    pub(crate) ledger: Option<PathBuf>,
+}

@@ -1,0 +1,26 @@
+//! The commands.
+
+mod check;
+mod demo;
+mod explain;
+mod run;
+mod sample;
+mod status;
+
+use crate::Done;
+use crate::args::{Args, Command};
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What is to be said to the person who asked.
+pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
+    match args.command {
+        Command::Run(args) => run::run(args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Sample(args) => sample::run(args),
+        Command::Check(args) => check::run(&args),
+    }
+}

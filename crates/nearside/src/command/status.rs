@@ -1,0 +1,242 @@
+//! `nearside status`: what the running PoP knows.
+
+use crate::args::StatusArgs;
+use crate::{Done, client, out, state};
+use comfy_table::{Cell, Color};
+use serde_json::Value;
+
+/// Asks the PoP with this state folder, and prints its regions, pools and backends.
+pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<Done> {
+    let folder = state::folder(args.state.state_dir.as_deref())?;
+    let Some(status) = client::status(&folder)? else {
+        out::error(&format!(
+            "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
+            folder.display()
+        ));
+        return Ok(Done::Refused);
+    };
+    if args.json {
+        out::json(&status)
+    } else {
+        out::text(&draw(&status))
+    }
+    Ok(Done::Fine)
+}
+
+fn draw(status: &Value) -> String {
+    let now = status["now"].as_u64().unwrap_or(0);
+    let mut text = head(status);
+    for table in [regions(status, now), pools(status), backends(status, now)] {
+        text.push_str(&format!("\n{table}"));
+    }
+    for warning in list(status, "warnings") {
+        let (line, said) = (&warning["line"], word(warning, "message"));
+        text.push_str(&format!("\nwarning: {said} ({}, line {line})", word(warning, "path")));
+    }
+    text
+}
+
+fn head(status: &Value) -> String {
+    let mut text = format!(
+        "PoP {}, generation {}, {}, {} for {}\n",
+        word(&status["pop"], "name"),
+        word(status, "generation"),
+        word(status, "phase"),
+        if status["ready"] == true { "ready" } else { "not ready" },
+        ago(status["uptime_s"].as_u64().unwrap_or(0)),
+    );
+    let reload = &status["last_reload"];
+    match reload["outcome"].as_str() {
+        None => {}
+        Some("refused") => {
+            let said = word(reload, "message");
+            text.push_str(&format!(
+                "The last reload was REFUSED at {}; generation {} stays:\n",
+                word(reload, "at"),
+                word(status, "generation")
+            ));
+            for line in said.lines() {
+                text.push_str(&format!("    {line}\n"));
+            }
+        }
+        Some(outcome) => {
+            text.push_str(&format!("The last reload at {}: {outcome}\n", word(reload, "at")));
+        }
+    }
+    text
+}
+
+fn regions(status: &Value, now: u64) -> String {
+    let mut table = out::table(&["region", "place", "state", "usable", "in flight", "mark"]);
+    for region in list(status, "regions") {
+        let state = word(region, "state");
+        let color = (state != "active").then_some(Color::Yellow);
+        let mark =
+            region.pointer("/drain/reason").and_then(Value::as_str).map_or_else(String::new, |reason| {
+                let since = region["marked_since"].as_u64().map_or_else(String::new, |since| {
+                    format!(", {} ago", ago(now.saturating_sub(since) / 1000))
+                });
+                format!("{reason:?}{since}")
+            });
+        table.add_row([
+            plain(&word(region, "name")),
+            plain(&word(region, "place")),
+            tinted(&state, color),
+            plain(&format!("{} of {}", region["usable"], region["backends"])),
+            plain(&region["in_flight"].to_string()),
+            plain(&mark),
+        ]);
+    }
+    out::draw(&mut table)
+}
+
+fn pools(status: &Value) -> String {
+    let mut table = out::table(&["pool", "backends", "in flight"]);
+    for pool in list(status, "pools") {
+        table.add_row([
+            plain(&word(pool, "name")),
+            plain(&pool["backends"].to_string()),
+            plain(&pool["in_flight"].to_string()),
+        ]);
+    }
+    out::draw(&mut table)
+}
+
+fn backends(status: &Value, now: u64) -> String {
+    let titles = [
+        "backend",
+        "region",
+        "prio",
+        "weight",
+        "verdict",
+        "says",
+        "since",
+        "rtt",
+        "in flight",
+        "share",
+        "note",
+    ];
+    let mut table = out::table(&titles);
+    for backend in list(status, "backends") {
+        let standing = word(backend, "standing");
+        let color = match standing.as_str() {
+            "healthy" => Some(Color::Green),
+            "unhealthy" | "ejected" => Some(Color::Red),
+            _ => None,
+        };
+        let since = backend["since"].as_u64().unwrap_or(now);
+        table.add_row([
+            plain(&word(backend, "key")),
+            plain(&word(backend, "region")),
+            plain(&backend["priority"].to_string()),
+            plain(&backend["weight"].to_string()),
+            tinted(&standing, color),
+            plain(&word(backend, "by")),
+            plain(&ago(now.saturating_sub(since) / 1000)),
+            plain(&rtt(backend)),
+            plain(&backend["in_flight"].to_string()),
+            plain(
+                &backend["share"]
+                    .as_f64()
+                    .map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)),
+            ),
+            plain(&note(backend, now)),
+        ]);
+    }
+    out::draw(&mut table)
+}
+
+fn rtt(backend: &Value) -> String {
+    let estimated = if backend["rtt_age_ms"].is_null() { "~" } else { "" };
+    backend["rtt_ms"].as_f64().map_or_else(|| "-".to_owned(), |millis| format!("{estimated}{millis:.1} ms"))
+}
+
+/// What keeps a backend from its requests.
+fn note(backend: &Value, now: u64) -> String {
+    let left = |key: &str| backend[key].as_u64().map(|until| ago(until.saturating_sub(now) / 1000));
+    if let Some(reason) = backend["drain"].as_str() {
+        return format!("drained: {reason:?}");
+    }
+    if let Some(left) = left("ejected_until") {
+        return format!("ejected for {left} more");
+    }
+    if let Some(left) = left("held_until") {
+        return format!("held back for {left} more");
+    }
+    if let Some(error) = backend["name_error"].as_str() {
+        return error.to_owned();
+    }
+    if let Some(ramp) = backend["ramp"].as_u64() {
+        return format!("ramping up, at {} % of its weight", ramp / 10);
+    }
+    if backend["verdict"] == "unhealthy" { word(backend, "last_error") } else { String::new() }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+fn word(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or("-").to_owned()
+}
+
+fn plain(text: &str) -> Cell {
+    Cell::new(text)
+}
+
+fn tinted(text: &str, color: Option<Color>) -> Cell {
+    match color {
+        Some(color) => Cell::new(text).fg(color),
+        None => Cell::new(text),
+    }
+}
+
+/// A time in its two greatest units.
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_time_has_its_two_greatest_units() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3660, "1 h 1 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(ago(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_backend_from_its_requests_is_said() {
+        let check = |fields: Value, expected: &str| assert_eq!(note(&fields, 1_000), expected, "{fields}");
+        check(json!({ "verdict": "healthy" }), "");
+        check(json!({ "verdict": "unhealthy", "last_error": "status 503" }), "status 503");
+        check(
+            json!({ "verdict": "healthy", "last_error": "status 503", "held_until": 61_000 }),
+            "held back for 1 min 0 s more",
+        );
+        check(json!({ "drain": "disk swap", "ejected_until": 9_000 }), "drained: \"disk swap\"");
+    }
+
+    #[test]
+    fn a_refused_reload_is_shown_with_its_report() {
+        let status = json!({
+            "pop": { "name": "fra1" }, "generation": "3-00000000", "phase": "serving", "ready": true, "uptime_s": 5,
+            "last_reload": { "at": "t", "outcome": "refused", "message": "routes.yaml:1:1: error: no\n1 error, 0 warnings" },
+        });
+        let text = draw(&status);
+        assert!(
+            text.contains("REFUSED at t; generation 3-00000000 stays:\n    routes.yaml:1:1: error: no\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! The gates: what is wrong with a file that only the machine, the clock or a calculation can tell.
+//!
+//! Whatever they find joins the report of `config`, under the key that it concerns. `run`, `check` and every reload
+//! go through them.
+
+use crate::file::Loaded;
+use nearside_config::{Finding, Report, Rule, Severity, Source};
+use nearside_core::Generation;
+use nearside_core::generation::Drain;
+use nearside_tls::{ClientTable, Clock, Keys, Problem, Table, Wanted};
+use std::path::Path;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
+
+const CERTIFICATE: &Rule = &Rule {
+    id: "gate.certificate",
+    severity: Severity::Error,
+    about: "Certificates, authorities and keys can be used.",
+};
+const CERTIFICATE_SOON: &Rule = &Rule {
+    id: "gate.certificate_doubtful",
+    severity: Severity::Warning,
+    about: "Certificates are of use and hold for 14 days more, and nobody else can read keys.",
+};
+const DRAIN_UNTIL: &Rule = &Rule {
+    id: "gate.drain_until",
+    severity: Severity::Warning,
+    about: "A drain mark's `until` lies ahead.",
+};
+const LISTENER: &Rule =
+    &Rule { id: "gate.listener", severity: Severity::Error, about: "Listeners can be bound." };
+const FIXED: &Rule = &Rule {
+    id: "gate.needs_restart",
+    severity: Severity::Error,
+    about: "A reload leaves listeners and the admin address as they are.",
+};
+
+/// What the gates let pass, with what was made on the way.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    /// What the file says.
+    pub(crate) generation: Generation,
+    /// Which certificate a name gets.
+    pub(crate) certificates: Table,
+    /// TLS towards the backends.
+    pub(crate) backend_tls: ClientTable,
+    /// What is doubtful.
+    pub(crate) warnings: Report,
+    /// The way from a key's path to its line.
+    pub(crate) source: Source,
+}
+
+/// What the gates look at besides the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    /// Where keys are kept.
+    pub(crate) state: &'a Path,
+    /// The time.
+    pub(crate) clock: &'a Clock,
+    /// The same in seconds since the Unix epoch.
+    pub(crate) now: i64,
+    /// What backends are dialled with now: what stays as it is keeps its sessions.
+    pub(crate) previous: Option<&'a ClientTable>,
+}
+
+/// Puts `loaded` through all gates.
+///
+/// # Errors
+/// The report, when it has an error: everything at once, warnings included.
+pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report> {
+    let Loaded { generation, source, warnings } = loaded;
+    let mut report = Report::new(&source, warnings);
+    let certificates = certificates(&generation, around, &mut report);
+    let client = ClientTable::load(&generation, around.clock, around.previous);
+    let backend_tls = taken(client, &mut report);
+    drains(&generation, around.now, &mut report);
+    match (certificates, backend_tls) {
+        (Some(certificates), Some(backend_tls)) if !report.has_errors() => {
+            Ok(Passed { generation, certificates, backend_tls, warnings: report, source })
+        }
+        _ => Err(report),
+    }
+}
+
+/// The report that a listener cannot be bound.
+pub(crate) fn unbound(source: &Source, index: usize, error: &nearside_proxy::service::BindError) -> Report {
+    let message = format!("{error}: {}", error.cause);
+    let finding = Finding::new(LISTENER, message);
+    let finding = match error.remedy() {
+        Some(remedy) => finding.hint(remedy),
+        None => finding,
+    };
+    let mut report = Report::new(source, Vec::new());
+    report.push(&format!("listeners[{index}].bind"), finding);
+    report
+}
+
+/// The report that refuses `next`, where it touches what only a restart can change.
+pub(crate) fn fixed(before: &Generation, next: &Generation, source: &Source) -> Option<Report> {
+    let mut report = Report::new(source, Vec::new());
+    let hint = "restart nearside to apply it, or take the change back: a reload cannot bind or close sockets";
+    if before.listeners != next.listeners {
+        report.push("listeners", Finding::new(FIXED, "listeners have changed").hint(hint));
+    }
+    if before.observe.admin != next.observe.admin {
+        report.push("observe.admin", Finding::new(FIXED, "the admin address has changed").hint(hint));
+    }
+    report.has_errors().then_some(report)
+}
+
+fn certificates(generation: &Generation, around: &Around<'_>, report: &mut Report) -> Option<Table> {
+    let clock = || around.clock.clone();
+    let named = Keys::load(generation.fleet.key_file.as_deref(), around.state, clock());
+    // With the fleet's keys amiss a key of its own shows what else is wrong.
+    let keys = taken(named, report).or_else(|| taken(Keys::load(None, around.state, clock()), report))?;
+    taken(Table::load(&Wanted::of(generation), &keys, around.state), report)
+}
+
+fn taken<T>(loaded: Result<(T, Vec<Problem>), Vec<Problem>>, report: &mut Report) -> Option<T> {
+    let (value, rule, found) = match loaded {
+        Ok((value, warnings)) => (Some(value), CERTIFICATE_SOON, warnings),
+        Err(problems) => (None, CERTIFICATE, problems),
+    };
+    for problem in found {
+        report.push(&problem.key_path, Finding::new(rule, problem.message).hint(problem.hint));
+    }
+    value
+}
+
+fn drains(generation: &Generation, now: i64, report: &mut Report) {
+    for region in &generation.regions {
+        let path = format!("regions.{}.drain", region.name);
+        overdue(region.drain.as_ref(), now, &path, report);
+    }
+    for pool in &generation.pools {
+        for (index, backend) in generation.backends_of(pool).iter().enumerate() {
+            let path = format!("pools.{}.backends[{index}].drain", pool.name);
+            overdue(backend.drain.as_ref(), now, &path, report);
+        }
+    }
+}
+
+fn overdue(mark: Option<&Drain>, now: i64, path: &str, report: &mut Report) {
+    let Some(until) = mark.and_then(|mark| mark.until.as_deref()) else { return };
+    if instant(until).is_some_and(|end| end.unix_timestamp() < now) {
+        let finding =
+            Finding::new(DRAIN_UNTIL, format!("the drain was to end by {until}, and is still in force"));
+        report.push(path, finding.hint("undrain it, or move `until`; the mark holds until it is taken off"));
+    }
+}
+
+/// The moment that `until` names; a date ends with its day.
+fn instant(until: &str) -> Option<OffsetDateTime> {
+    let day = || {
+        let date = Date::parse(until, format_description!("[year]-[month]-[day]")).ok()?;
+        Some(date.next_day()?.midnight().assume_utc())
+    };
+    OffsetDateTime::parse(until, &Rfc3339).ok().or_else(day)
+}

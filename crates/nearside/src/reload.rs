@@ -1,0 +1,163 @@
+//! The reload: the file through the gates, then the swap. Whatever fails leaves what runs as it is.
+
+use crate::file;
+use crate::gates::{self, Around, Passed};
+use crate::make::{self, Maker};
+use crate::story::{Outcome, Story};
+use nearside_config::{Report, Severity, Source};
+use nearside_core::{Generation, PoolId};
+use nearside_proxy::live::{Edge, Live};
+use nearside_telemetry::Reload;
+use nearside_telemetry::field;
+use nearside_tls::{ClientTable, Clock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::{error, info, warn};
+
+/// Makes the next generation of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloader {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Where keys are kept.
+    pub(crate) state: PathBuf,
+    /// What makes a generation.
+    pub(crate) maker: Maker,
+}
+
+/// The first generation of a process.
+#[derive(Debug)]
+pub(crate) struct First {
+    /// What will be live.
+    pub(crate) live: Live,
+    /// What is doubtful about its file.
+    pub(crate) warnings: Report,
+    /// The way from a key's path to its line.
+    pub(crate) source: Source,
+}
+
+/// Why a file is looked at again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cause {
+    /// Something changed, or somebody asked.
+    Asked,
+    /// Something may have changed before anybody watched. When it had not, nothing is said.
+    Unseen,
+}
+
+/// What a look at the file came to.
+enum Look {
+    Next(Box<Live>, Report),
+    Same,
+    Refused(String, Option<Report>),
+}
+
+impl Reloader {
+    /// Reads the file and makes the first generation.
+    ///
+    /// # Errors
+    /// The outer one, when the file cannot be read; the inner one is the report.
+    pub(crate) fn first(&self) -> anyhow::Result<Result<First, Report>> {
+        let passed = match self.gated(None)? {
+            Ok(passed) => passed,
+            Err(report) => return Ok(Err(report)),
+        };
+        let (warnings, source) = (passed.warnings.clone(), passed.source.clone());
+        Ok(Ok(First { live: self.maker.next(passed, 0), warnings, source }))
+    }
+
+    /// Looks at the file, and swaps what is live where it has changed for something that passes the gates.
+    pub(crate) async fn pass(&self, edge: &Arc<Edge>, story: &Story, cause: Cause) -> Option<Arc<Live>> {
+        let (reloader, live) = (self.clone(), edge.live.load_full());
+        // Reading and building take a while; probes and the admin interface go on meanwhile.
+        let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
+        let look =
+            looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
+        self.conclude(look, edge, story, cause)
+    }
+
+    fn look(&self, live: &Live) -> Look {
+        let passed = match self.gated(Some(live)) {
+            Err(error) => return Look::Refused(format!("{error:#}"), None),
+            Ok(Err(report)) => return Look::Refused(report.to_string(), Some(report)),
+            Ok(Ok(passed)) => passed,
+        };
+        if make::hash(&passed) == live.generation.stamp.hash && same_clients(&passed, live) {
+            return Look::Same;
+        }
+        if let Some(report) = gates::fixed(&live.generation, &passed.generation, &passed.source) {
+            return Look::Refused(report.to_string(), Some(report));
+        }
+        let warnings = passed.warnings.clone();
+        Look::Next(Box::new(self.maker.next(passed, live.generation.stamp.number)), warnings)
+    }
+
+    fn gated(&self, live: Option<&Live>) -> anyhow::Result<Result<Passed, Report>> {
+        let loaded = match file::load(&self.file)? {
+            Ok(loaded) => loaded,
+            Err(report) => return Ok(Err(report)),
+        };
+        let around = Around {
+            state: &self.state,
+            clock: &Clock::system(),
+            now: time::OffsetDateTime::now_utc().unix_timestamp(),
+            previous: live.map(|live| &*live.backend_tls),
+        };
+        Ok(gates::pass(loaded, &around))
+    }
+
+    fn conclude(&self, look: Look, edge: &Edge, story: &Story, cause: Cause) -> Option<Arc<Live>> {
+        let metrics = &self.maker.metrics;
+        match look {
+            Look::Same if cause == Cause::Unseen => None,
+            Look::Same => {
+                metrics.reloaded(Reload::Unchanged);
+                story.reloaded(Outcome::Unchanged, None, None);
+                info!("files unchanged");
+                None
+            }
+            Look::Refused(text, report) => {
+                metrics.reloaded(Reload::Refused);
+                error!({ field::CAUSE } = %text, "reload refused, the running generation stays");
+                story.reloaded(Outcome::Refused, Some(&text), report.as_ref());
+                None
+            }
+            Look::Next(live, warnings) => {
+                let live: Arc<Live> = Arc::from(live);
+                edge.live.store(Arc::clone(&live));
+                metrics.reloaded(Reload::Swapped);
+                info!(
+                    { field::GENERATION } = &*live.prepared.stamp,
+                    routes = live.generation.routes.routes().len(),
+                    backends = live.generation.backends.len(),
+                    "generation swapped"
+                );
+                warn_of(&warnings);
+                story.reloaded(Outcome::Swapped, None, Some(&warnings));
+                Some(live)
+            }
+        }
+    }
+}
+
+/// Whether backends are dialled as before; what that depends on may differ from PoP to PoP, so that it is no part of
+/// a generation's hash.
+fn same_clients(passed: &Passed, live: &Live) -> bool {
+    let pools = (0..passed.generation.pools.len()).map(PoolId::new);
+    let identity = |table: &ClientTable, pool| table.pool(pool).map(|client| client.identity);
+    pools.into_iter().all(|pool| identity(&passed.backend_tls, pool) == identity(&live.backend_tls, pool))
+}
+
+/// Logs what is doubtful about a file that is taken.
+pub(crate) fn warn_of(report: &Report) {
+    for problem in report.problems().iter().filter(|problem| problem.severity == Severity::Warning) {
+        warn!({ field::CAUSE } = %problem, rule = problem.rule, "doubtful file");
+    }
+}
+
+/// The files and folders whose change makes another generation.
+pub(crate) fn watched(file: &Path, generation: &Generation) -> Vec<PathBuf> {
+    let mut paths = nearside_tls::watched(generation);
+    paths.push(file.to_owned());
+    paths
+}

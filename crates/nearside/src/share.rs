@@ -1,0 +1,124 @@
+//! The share of each backend: where the next requests of its pool would go, asked of the decision itself.
+
+use nearside_core::host::Pattern;
+use nearside_core::method::Methods;
+use nearside_core::random::Random;
+use nearside_core::route::{Action, PathPattern, Route};
+use nearside_core::{
+    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RouteId, State, Tried, decide,
+};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Decisions for all pools together at most, so that the status of a large file comes at once too.
+const DECISIONS: usize = 20_000;
+const DECISIONS_PER_POOL: usize = 400;
+
+/// By [`BackendId`]: which part of its pool's next requests a backend would get; `None` where no route leads to
+/// its pool, or none can be asked about.
+pub(crate) fn of(generation: &Generation, evidence: &impl Evidence, now: Now) -> Vec<Option<f64>> {
+    let mut shares = vec![None; generation.backends.len()];
+    let per_pool = (DECISIONS / generation.pools.len().max(1)).clamp(1, DECISIONS_PER_POOL);
+    for (index, pool) in generation.pools.iter().enumerate() {
+        let Some(example) = example(generation, PoolId::new(index)) else { continue };
+        let mut counts = vec![0_u32; generation.backends.len()];
+        for turn in 0..per_pool {
+            if let Some(backend) = example.decide(generation, evidence, now, turn)
+                && let Some(count) = counts.get_mut(backend.index())
+            {
+                *count += 1;
+            }
+        }
+        let own = pool.first.index()..pool.first.index() + pool.len;
+        for backend in own {
+            if let (Some(share), Some(count)) = (shares.get_mut(backend), counts.get(backend)) {
+                *share = Some(f64::from(*count) / f64::from(u32::try_from(per_pool).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+    shares
+}
+
+/// A request that a route of a pool would get.
+#[derive(Debug)]
+pub(crate) struct Example {
+    /// Its host.
+    pub(crate) host: String,
+    /// Its path.
+    pub(crate) path: String,
+    method: String,
+}
+
+impl Example {
+    /// Where it would go at its `turn`.
+    pub(crate) fn decide(
+        &self,
+        generation: &Generation,
+        evidence: &impl Evidence,
+        now: Now,
+        turn: usize,
+    ) -> Option<BackendId> {
+        let evidence = &Turned { evidence, turn };
+        let facts = Facts {
+            host: &self.host,
+            path: &self.path,
+            method: &self.method,
+            client: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            url_bytes: self.path.len(),
+            header_bytes: 0,
+            body_bytes: Some(0),
+        };
+        let (tried, seed) = (Tried::default(), Random::new(turn as u64).draw());
+        let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed };
+        match decide(&input, &mut ()) {
+            Choice::Forward(plan) => Some(plan.backend),
+            Choice::Answer(_) | Choice::Refuse(..) => None,
+        }
+    }
+}
+
+/// A request for `pool`; of its routes the first that does not hide behind another.
+pub(crate) fn example(generation: &Generation, pool: PoolId) -> Option<Example> {
+    let routes = generation.routes.routes().iter().enumerate();
+    let mut own = routes.filter(|(_, route)| matches!(&route.action, Action::Forward(id) if *id == pool));
+    own.find_map(|(index, route)| {
+        let example = example_of(route)?;
+        let found = generation.routes.find(&example.host, &example.path, &example.method);
+        (found == Ok(RouteId::new(index))).then_some(example)
+    })
+}
+
+fn example_of(route: &Route) -> Option<Example> {
+    let host = match route.hosts.first()? {
+        Pattern::Exact(host) | Pattern::Below(host) => host.to_string(),
+        Pattern::Any => "host.invalid".to_owned(),
+    };
+    let path = match &route.path {
+        PathPattern::Exact(path) => path.to_string(),
+        PathPattern::Prefix(prefix) => format!("{prefix}/"),
+    };
+    let method = match &route.methods {
+        Methods::Any => "GET",
+        Methods::Only(methods) => methods.first()?,
+    };
+    Some(Example { host, path, method: method.to_owned() })
+}
+
+/// The evidence as it is, but for whose turn it is.
+struct Turned<'a, E> {
+    evidence: &'a E,
+    turn: usize,
+}
+
+impl<E: Evidence> Evidence for Turned<'_, E> {
+    fn state(&self, backend: BackendId, now: Now) -> State {
+        self.evidence.state(backend, now)
+    }
+
+    fn turn(&self, _pool: PoolId) -> u64 {
+        self.turn as u64
+    }
+
+    fn route_in_flight(&self, _route: RouteId) -> u32 {
+        0
+    }
+}

@@ -1,0 +1,102 @@
+//! The story of the process: since when it serves, whether it is ready, and how the last reload ended.
+
+use nearside_config::Report;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What `status` tells that is neither in the generation nor in the evidence.
+#[derive(Debug)]
+pub(crate) struct Story {
+    /// The file that is followed.
+    pub(crate) file: PathBuf,
+    began: Instant,
+    resolved: AtomicBool,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    warnings: Value,
+    last_reload: Value,
+}
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// Another generation serves.
+    Swapped,
+    /// The files say what they said.
+    Unchanged,
+    /// The old generation stays.
+    Refused,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl Story {
+    /// The story of a process that begins now with a file that has these warnings.
+    pub(crate) fn new(file: PathBuf, warnings: &Report) -> Self {
+        let told = Told { warnings: problems(warnings), last_reload: Value::Null };
+        Self { file, began: Instant::now(), resolved: AtomicBool::new(false), told: Mutex::new(told) }
+    }
+
+    /// Notes a reload: what it found as text for people and as a report, where there was something to read.
+    pub(crate) fn reloaded(&self, outcome: Outcome, text: Option<&str>, report: Option<&Report>) {
+        let mut told = self.told();
+        if let (Outcome::Swapped, Some(warnings)) = (outcome, report) {
+            told.warnings = problems(warnings);
+        }
+        told.last_reload = json!({
+            "at": now(),
+            "outcome": outcome.name(),
+            "message": text,
+            "report": report.filter(|_| outcome == Outcome::Refused).map(Report::to_json),
+        });
+    }
+
+    /// Every name of the first generation has been asked for.
+    pub(crate) fn is_resolved(&self) -> bool {
+        self.resolved.load(Ordering::Relaxed)
+    }
+
+    /// Notes that they have.
+    pub(crate) fn resolved(&self) {
+        self.resolved.store(true, Ordering::Relaxed);
+    }
+
+    /// Seconds since the process began.
+    pub(crate) fn uptime(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    /// The live file's warnings, and the last reload or null.
+    pub(crate) fn read(&self) -> (Value, Value) {
+        let told = self.told();
+        (told.warnings.clone(), told.last_reload.clone())
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn problems(report: &Report) -> Value {
+    report.to_json().get("problems").cloned().unwrap_or_else(|| json!([]))
+}
+
+fn now() -> String {
+    OffsetDateTime::now_utc().truncate_to_second().format(&Rfc3339).unwrap_or_default()
+}
