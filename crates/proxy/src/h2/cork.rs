@@ -5,6 +5,7 @@
 //! send carry all their answers. A cork that has gathered enough really writes, and its socket's `Pending` is then
 //! the streams' back-pressure. While nothing is gathered no buffer is held.
 
+use crate::deadline::Deadline;
 use crate::h2::shim::{Peer, Shim};
 use crate::stock::Stock;
 use bytes::{Buf, BytesMut};
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// When this much has gathered it is written.
@@ -20,6 +22,9 @@ const FULL: usize = 48 * 1024;
 
 /// The most that is ever held.
 const CAPACITY: usize = 64 * 1024;
+
+/// How long a peer may take nothing of what has gathered.
+const STALL: Duration = Duration::from_secs(30);
 
 /// A connection's I/O; one handle is given to `h2`, the other stays with the connection's task.
 pub(super) struct Cork<T>(Arc<Mutex<Corked<T>>>);
@@ -41,6 +46,10 @@ struct Corked<T> {
     shim: Shim,
     /// The last stream of ours that a peer may have seen.
     sent: Arc<AtomicU32>,
+    /// How many bytes were written, to see whether a peer takes any.
+    written: u64,
+    stall: Deadline,
+    stalled_at: Option<u64>,
 }
 
 impl<T> Cork<T> {
@@ -54,6 +63,9 @@ impl<T> Cork<T> {
             refused: false,
             shim: Shim::new(peer),
             sent: Arc::default(),
+            written: 0,
+            stall: Deadline::default(),
+            stalled_at: None,
         })))
     }
 
@@ -81,11 +93,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Cork<T> {
     /// Sends what has gathered. Ready with `true` when `h2` was refused meanwhile and may go on now.
     ///
     /// # Errors
-    /// The peer takes no more.
+    /// The peer takes no more, or has not taken a byte for [`STALL`]. Nothing else bounds how long it may let what its
+    /// windows allowed lie here.
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut corked = self.lock();
-        ready!(corked.poll_empty(cx))?;
-        Poll::Ready(Ok(std::mem::take(&mut corked.refused)))
+        if let Poll::Ready(drained) = corked.poll_empty(cx) {
+            corked.stalled_at = None;
+            drained?;
+            return Poll::Ready(Ok(std::mem::take(&mut corked.refused)));
+        }
+        ready!(corked.poll_stall(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Reads and forgets what comes; ready at the end, or once `budget` is used up.
@@ -116,6 +134,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Corked<T> {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
                 gathered.advance(count);
+                self.written += count as u64;
             }
         }
         if let Some(gathered) = self.gathered.take() {
@@ -126,6 +145,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Corked<T> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stalled_at != Some(self.written) {
+            self.stalled_at = Some(self.written);
+            self.stall.set(Some(STALL));
+        }
+        self.stall.poll(cx)
     }
 
     fn gather(&mut self, bytes: &[u8]) -> usize {

@@ -1,6 +1,8 @@
 //! What lawful clients get.
 
-use super::kit::{ACK, END_HEADERS, END_STREAM, Raw, body_of, client, frame, get, headers, post, send_all};
+use super::kit::{
+    ACK, END_HEADERS, END_STREAM, PREFACE, Raw, body_of, client, frame, get, headers, post, send_all,
+};
 use crate::h2::frames::kind;
 use crate::h2::serve::run;
 use crate::h2::tests::site::Site;
@@ -255,7 +257,7 @@ async fn a_connection_without_streams_is_told_to_go_and_then_left() {
     let (site, presences) = (Arc::<Site>::default(), Arc::<Presences>::default());
     let start = Instant::now();
     let served = tokio::spawn(run(site, far, Arc::default(), presences.enter()));
-    io.write_all(&[super::kit::PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat()).await.unwrap();
+    io.write_all(&[PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat()).await.unwrap();
     let mut seen = Vec::new();
     let until = |seen: &[u8]| seen.windows(9).any(|head| head[..4] == [0, 0, 8, kind::GOAWAY]);
     while !until(&seen) {
@@ -277,6 +279,21 @@ async fn a_client_that_never_begins_is_left() {
     io.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
     io.read_to_end(&mut Vec::new()).await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_left() {
+    let (mut io, far) = tokio::io::duplex(10_000);
+    let (site, presences) = (Arc::<Site>::default(), Arc::<Presences>::default());
+    let served = tokio::spawn(run(Arc::clone(&site), far, Arc::default(), presences.enter()));
+    let start = Instant::now();
+    io.write_all(&[PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat()).await.unwrap();
+    // Each answer fits its window and all of them the connection's, so that every stream is soon done.
+    for stream in (1..100).step_by(2) {
+        io.write_all(&headers(END_STREAM, stream, "/length", &[])).await.unwrap();
+    }
+    served.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 35, "30 s without a byte, 5 s for the farewell");
 }
 
 #[test]
