@@ -1,0 +1,91 @@
+//! Holds a tree to every rule: the shape of each value, then what values ask of each other.
+
+mod names;
+
+use crate::document::Document;
+use crate::load::Tree;
+use crate::node::Position;
+use crate::reader::Reader;
+use crate::report::{Finding, Problem, Report};
+use crate::rule::Severity;
+use crate::shape::Shape;
+use crate::source::Source;
+use nearside_core::generation::Stamp;
+use sha2::{Digest, Sha256};
+
+/// A file that broke no rule. Only [`check`] makes one.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub(crate) document: Document,
+    pub(crate) source: Source,
+    warnings: Vec<Problem>,
+}
+
+impl Checked {
+    /// What is doubtful about the file.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The way from a key's path to its line.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The content's hash. Who swaps generations counts them.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let digest = Sha256::digest(self.source.text().as_bytes());
+        let hash = digest.iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte));
+        Stamp { number: 0, hash }
+    }
+}
+
+/// Checks everything that the file alone can tell.
+///
+/// # Errors
+/// Every problem at once, warnings included, when one of them is an error.
+pub fn check(tree: Tree) -> Result<Checked, Report> {
+    let source = tree.source;
+    let mut reader = Reader::default();
+    let document = source.tree().and_then(|root| Document::read(&mut reader, root, None));
+    let (problems, gaps) = (reader.problems, reader.gaps);
+    let mut found = Found { source: &source, gaps, problems };
+    if let Some(document) = &document {
+        names::check(document, &mut found);
+    }
+    let problems = found.problems;
+    let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let report = Report::new(&source, problems);
+    match document {
+        Some(document) if !refused => {
+            let warnings = report.problems().to_vec();
+            Ok(Checked { document, source, warnings })
+        }
+        _ => Err(report),
+    }
+}
+
+/// What is being found.
+struct Found<'a> {
+    source: &'a Source,
+    /// Whether values are missing because they could not be read.
+    gaps: bool,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    /// Records a finding about the value at `path`.
+    fn at(&mut self, path: String, finding: Finding) {
+        let position: Position = self.source.position(&path);
+        self.problems.push(finding.at(position, path));
+    }
+
+    /// Records a finding that follows from what is not there, unless that could not be read.
+    fn absent(&mut self, path: String, finding: Finding) {
+        if !self.gaps {
+            self.at(path, finding);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The entrance and the process.
+
+use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
+use nearside_core::generation::{CertificateSource, Checks, Listener, ListenerKind, Observe, Shutdown, Tls};
+
+pub(super) fn listener(listener: &document::Listener) -> Listener {
+    let offers = |protocol| listener.protocols.0.contains(&protocol);
+    let kind = match &listener.redirect_https {
+        Some(status) => ListenerKind::RedirectHttps { status: status.0 },
+        None if !listener.tls => ListenerKind::Plain,
+        None => ListenerKind::Tls {
+            h2: offers(TlsProtocol::H2),
+            h1: offers(TlsProtocol::Http11),
+            client_ca: listener.client_ca.clone(),
+        },
+    };
+    Listener { bind: listener.bind, kind }
+}
+
+pub(super) fn tls(tls: &document::Tls) -> Tls {
+    let source = |entry: &CertificateEntry| match entry {
+        CertificateEntry::Pattern(path) => CertificateSource::Pattern(path.clone()),
+        CertificateEntry::Pair(pair) => CertificateSource::Pair {
+            cert: pair.cert.clone(),
+            key: pair.key.clone(),
+            hosts: pair.hosts.iter().map(|host| host.to_string().into()).collect(),
+            default: pair.default,
+        },
+    };
+    Tls {
+        tls13_only: tls.profile == Profile::Tls13,
+        certificates: tls.certificates.iter().map(source).collect(),
+        self_signed: tls.self_signed,
+    }
+}
+
+pub(super) fn shutdown(shutdown: &document::Shutdown) -> Shutdown {
+    Shutdown { delay: shutdown.delay.0, deadline: shutdown.deadline.0 }
+}
+
+pub(super) fn observe(observe: &document::Observe) -> Observe {
+    Observe { admin: observe.admin, debug_from: observe.debug_from.iter().copied().collect() }
+}
+
+pub(super) fn checks(checks: &document::Checks) -> Checks {
+    let bound = &checks.failover_bound;
+    Checks { failover_bound_above: bound.above.0, failover_bound: bound.then }
+}

@@ -1,0 +1,61 @@
+//! The document: `routes.yaml` as its keys, each with its documentation, shape and default.
+//!
+//! These definitions are the only table of keys. The check, the defaults, `--effective`,
+//! `docs/CONFIGURATION.md` and `docs/routes.schema.json` are all made from them.
+
+mod entrance;
+mod policy;
+mod pool;
+mod region;
+mod route;
+
+pub(crate) use entrance::{CertificateEntry, Checks, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol};
+pub(crate) use policy::{Connections, Defaults, Probe, Retry, RetryCause, Timeouts};
+pub(crate) use pool::{Backend, BackendTls, HostHeader, Pool, Pools};
+pub(crate) use region::{Drain, Place, Region};
+pub(crate) use route::{FieldEdits, MethodList, Route, Upgrade};
+
+use crate::scalar::{FleetName, Name, Version};
+use crate::shape::{Names, Some1, document};
+use std::path::PathBuf;
+
+document! {
+    entry
+    /// The whole file.
+    Document {
+        /// The version of this language. Always `1`.
+        version: Version,
+        /// What all PoPs of the service share.
+        fleet: Fleet = Fleet::default(),
+        /// The regions by name: units of failure, capacity, jurisdiction and drain.
+        regions: Names<Name, Region> = Names::default(),
+        /// The policy of every pool; each pool may override any of it.
+        defaults: Defaults = Defaults::default(),
+        /// The pools by name: backends that serve the same thing.
+        pools: Pools = Pools::default(),
+        /// The routes. Their order does not matter: the most specific wins.
+        routes: Some1<Route>,
+        /// Where clients connect. A change here needs `nearside upgrade`; a reload refuses it and says so.
+        listeners: Some1<Listener> = Listener::usual(),
+        /// Certificates towards clients, and the versions of TLS.
+        tls: Tls = Tls::default(),
+        /// How the process ends.
+        shutdown: Shutdown = Shutdown::default(),
+        /// How the process is watched.
+        observe: Observe = Observe::default(),
+        /// What is checked when the file is loaded, and how strictly.
+        checks: Checks = Checks::default(),
+    }
+}
+
+document! {
+    settings
+    /// What all PoPs of the service share.
+    Fleet {
+        /// The name of the service, also in `CDN-Loop`.
+        name: FleetName = FleetName("nearside".into()),
+        /// A file with the keys of the fleet, one a line: the first signs, all verify; the keys of TLS tickets
+        /// derive from it. By default a random key is kept in the state folder.
+        key_file: Option<PathBuf> = None,
+    }
+}

@@ -1,0 +1,162 @@
+//! The entrance and the process: listeners, certificates, shutdown, observation, checks.
+
+use crate::node::{Kind, Node};
+use crate::reader::Reader;
+use crate::scalar::http::RedirectStatus;
+use crate::scalar::quantity::{Pause, Time};
+use crate::scalar::words;
+use crate::shape::{Form, Shape, Some1, document};
+use nearside_core::generation::{Cidr, Gate};
+use nearside_core::host::Pattern;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+document! {
+    entry
+    /// A listener: TLS, plain, or one that redirects to HTTPS.
+    Listener {
+        /// Its address and port. `[::]` takes IPv4 too.
+        bind: SocketAddr,
+        /// Whether it speaks TLS.
+        tls: bool = false,
+        /// What TLS clients are offered.
+        protocols: Some1<TlsProtocol> = Some1(vec![TlsProtocol::H2, TlsProtocol::Http11]),
+        /// A PEM file of the authorities that sign clients. By default no client is asked for a certificate.
+        client_ca: Option<PathBuf> = None,
+        /// Redirects everything of known hosts to the first TLS listener, with this status.
+        redirect_https: Option<RedirectStatus> = None,
+    }
+}
+
+/// What TLS clients are offered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TlsProtocol {
+    H2,
+    Http11,
+}
+
+words!(TlsProtocol { "h2" => TlsProtocol::H2, "http/1.1" => TlsProtocol::Http11 });
+
+impl Listener {
+    /// The listeners of a file that names none: HTTPS, and a redirect to it.
+    pub(crate) fn usual() -> Some1<Self> {
+        let protocols = Some1(vec![TlsProtocol::H2, TlsProtocol::Http11]);
+        let on = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+        let https = Self { bind: on(443), tls: true, protocols, client_ca: None, redirect_https: None };
+        let http =
+            Self { bind: on(80), tls: false, redirect_https: Some(RedirectStatus(308)), ..https.clone() };
+        Some1(vec![https, http])
+    }
+}
+
+document! {
+    settings
+    /// Certificates towards clients, and the versions of TLS.
+    Tls {
+        /// `modern` is TLS 1.3 and 1.2 with AEAD and forward secrecy; `tls13` is 1.3 alone.
+        profile: Profile = Profile::Modern,
+        /// Where certificates are: a pattern of PEM files, or one pair.
+        certificates: Vec<CertificateEntry> = Vec::new(),
+        /// Whether a local authority in the state folder signs for every host without a certificate. For development.
+        self_signed: bool = false,
+    }
+}
+
+/// The versions of TLS.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Profile {
+    Modern,
+    Tls13,
+}
+
+words!(Profile { "modern" => Profile::Modern, "tls13" => Profile::Tls13 });
+
+document! {
+    entry
+    /// One certificate with its key.
+    Pair {
+        /// The certificate and its chain, as a PEM file.
+        cert: PathBuf,
+        /// Its key, as a PEM file.
+        key: PathBuf,
+        /// The hosts that it serves. By default the names that it certifies.
+        hosts: Vec<Pattern> = Vec::new(),
+        /// Whether it also answers clients that name no host; else they are refused.
+        default: bool = false,
+    }
+}
+
+/// Where certificates are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CertificateEntry {
+    Pattern(PathBuf),
+    Pair(Pair),
+}
+
+impl Shape for CertificateEntry {
+    fn form() -> Form {
+        Form::Either(vec![PathBuf::form(), Pair::form()])
+    }
+
+    fn read<'a>(reader: &mut Reader<'a>, node: &'a Node, _base: Option<&Self>) -> Option<Self> {
+        match node.kind() {
+            Kind::Map => Pair::read(reader, node, None).map(Self::Pair),
+            Kind::Text => PathBuf::read(reader, node, None).map(Self::Pattern),
+            Kind::Null | Kind::Bool | Kind::Number | Kind::List => {
+                reader.wrong_type(node, "a pattern such as `certs/*.pem`, or a mapping", None);
+                None
+            }
+        }
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        match self {
+            Self::Pattern(path) => path.write(),
+            Self::Pair(pair) => pair.write(),
+        }
+    }
+}
+
+document! {
+    settings
+    /// How the process ends.
+    Shutdown {
+        /// How long it goes on accepting after readiness fails.
+        delay: Pause = Pause::secs(0),
+        /// How long what is in flight may take.
+        deadline: Pause = Pause::secs(30),
+    }
+}
+
+document! {
+    settings
+    /// How the process is watched.
+    Observe {
+        /// A TCP address for the admin page and Prometheus, besides the Unix socket in the state folder.
+        admin: Option<SocketAddr> = None,
+        /// The peers that may ask for `X-Nearside-Explain`.
+        debug_from: Vec<Cidr> = Vec::new(),
+    }
+}
+
+document! {
+    settings
+    /// What is checked when the file is loaded.
+    Checks {
+        /// The worst-case failover time, computed from the file.
+        failover_bound: FailoverBound = FailoverBound::default(),
+    }
+}
+
+document! {
+    settings
+    /// The worst-case failover time.
+    FailoverBound {
+        /// The longest that passes.
+        above: Time = Time::secs(30),
+        /// What a longer one is.
+        then: Gate = Gate::Warn,
+    }
+}
+
+words!(Gate { "error" => Gate::Error, "warn" => Gate::Warn, "off" => Gate::Off });

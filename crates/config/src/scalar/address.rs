@@ -1,0 +1,184 @@
+//! Addresses: of listeners, of networks, of backends.
+
+use crate::node::quoted;
+use crate::report::Finding;
+use crate::rule;
+use crate::shape::Scalar;
+use nearside_core::generation::{Cidr, Endpoint};
+use nearside_core::host::Host;
+use serde_json::{Value as Json, json};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+impl Scalar for SocketAddr {
+    fn what() -> String {
+        "an address such as `127.0.0.1:8443` or `[::]:443`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        text.parse().map_err(|_: std::net::AddrParseError| {
+            let finding = Finding::new(rule::ADDRESS, format!("{} is no address with a port", quoted(text)));
+            match text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')) {
+                Some(port) if text.starts_with(':') => finding.hint(format!("did you mean \"[::]:{port}\"?")),
+                Some(port) => finding.hint(format!("did you mean \"127.0.0.1:{port}\"?")),
+                None => finding.hint(format!("write {}", Self::what())),
+            }
+        })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        self.to_string().into()
+    }
+}
+
+impl Scalar for Cidr {
+    fn what() -> String {
+        "a network such as `10.0.0.0/8` or `127.0.0.1`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        let fail = || {
+            let finding = Finding::new(rule::NETWORK, format!("{} is no network", quoted(text)));
+            finding.hint(format!("write {}", Self::what()))
+        };
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_: std::net::AddrParseError| fail())?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix.map(str::parse::<u8>) {
+            None => bits,
+            Some(Ok(prefix)) if prefix <= bits => prefix,
+            Some(_) => return Err(fail()),
+        };
+        let network = masked(address, prefix);
+        if network != address {
+            let finding = Finding::new(rule::NETWORK, format!("{} has bits after its prefix", quoted(text)));
+            return Err(finding.hint(format!("did you mean \"{network}/{prefix}\"?")));
+        }
+        Ok(Self { address, prefix })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        format!("{}/{}", self.address, self.prefix).into()
+    }
+}
+
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+    let host_bits = |bits: u8| u32::from(bits - prefix);
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(host_bits(32)).unwrap_or(0);
+            Ipv4Addr::from_bits(v4.to_bits() & mask).into()
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(host_bits(128)).unwrap_or(0);
+            Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+        }
+    }
+}
+
+/// A backend's url: scheme, host and port, nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Url {
+    /// As the file writes it.
+    pub(crate) text: Box<str>,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Scalar for Url {
+    fn what() -> String {
+        "a url such as `https://fra.example.internal`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        let fail = |what: &str| Finding::new(rule::URL, format!("{} {what}", quoted(text)));
+        let tls = match text.split_once("://") {
+            Some(("https", _)) => true,
+            Some(("http", _)) => false,
+            Some((scheme, _)) => {
+                let finding = fail("is no http or https url");
+                return Err(match scheme.to_ascii_lowercase().as_str() {
+                    "h2c" | "grpc" => finding.hint("write http:// and `connections: { protocol: h2c }`"),
+                    "http" | "https" => finding.hint("write the scheme in lower case"),
+                    _ => finding.hint("write http:// or https://"),
+                });
+            }
+            None => return Err(fail("is no url").hint(format!("did you mean \"https://{text}\"?"))),
+        };
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        if rest.contains('@') {
+            return Err(fail("names a user").hint("leave the user out"));
+        }
+        if let Some((authority, _)) = rest.split_once(['/', '?', '#']) {
+            let scheme = if tls { "https" } else { "http" };
+            let hint =
+                format!("write \"{scheme}://{authority}\"; `strip_prefix` and `probe.path` are about paths");
+            return Err(fail("has a path").hint(hint));
+        }
+        let (host, port) =
+            authority(rest, if tls { 443 } else { 80 }).ok_or_else(|| fail("names no host"))?;
+        Ok(Self { text: text.into(), endpoint: Endpoint { tls, host, port } })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        (*self.text).into()
+    }
+
+    fn json() -> Json {
+        json!({ "type": "string", "pattern": "^https?://[^/?#@]+$" })
+    }
+}
+
+/// The host, in lower case and without brackets, and the port.
+fn authority(text: &str, default_port: u16) -> Option<(Box<str>, u16)> {
+    let host = Host::parse(text)?;
+    let bare = host.as_str().trim_start_matches('[').trim_end_matches(']');
+    let port = match text.rsplit_once(':') {
+        Some((before, port)) if !before.contains('[') || before.ends_with(']') => {
+            Some(port.parse::<u16>().ok().filter(|port| *port != 0)?)
+        }
+        _ => None,
+    };
+    Some((bare.into(), port.unwrap_or(default_port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_url(text: &str, expected: Option<(bool, &str, u16)>) {
+        let url = Url::parse(text).ok();
+        let found = url.as_ref().map(|url| (url.endpoint.tls, &*url.endpoint.host, url.endpoint.port));
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn a_url_is_scheme_host_and_port() {
+        check_url("https://FRA.example.internal", Some((true, "fra.example.internal", 443)));
+        check_url("http://10.0.0.1:8080", Some((false, "10.0.0.1", 8080)));
+        check_url("http://[2001:db8::1]:8080", Some((false, "2001:db8::1", 8080)));
+        check_url("https://[2001:db8::1]", Some((true, "2001:db8::1", 443)));
+        for text in
+            ["ftp://a", "a.b", "https://", "https://a/", "https://u@a", "http://a:0", "http://a:70000"]
+        {
+            check_url(text, None);
+        }
+    }
+
+    fn check_network(text: &str, expected: Option<&str>) {
+        let written = Cidr::parse(text).ok().map(|network| network.write());
+        assert_eq!(written.as_ref().and_then(serde_yaml::Value::as_str), expected, "{text}");
+    }
+
+    #[test]
+    fn a_network_has_no_bits_after_its_prefix() {
+        check_network("10.0.0.0/8", Some("10.0.0.0/8"));
+        check_network("127.0.0.1", Some("127.0.0.1/32"));
+        check_network("::/0", Some("::/0"));
+        check_network("2001:db8::/32", Some("2001:db8::/32"));
+        for text in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "x", "0.0.0.0/-1"] {
+            check_network(text, None);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a key of the file stands.
+
+use crate::node::{Node, Position, Value};
+use std::sync::Arc;
+
+/// The file's text and tree: what turns a key's path into a line and a column.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    tree: Option<Arc<Node>>,
+}
+
+impl Source {
+    pub(crate) fn new(text: &str, tree: Option<Node>) -> Self {
+        Self { name: "routes.yaml".into(), text: text.into(), tree: tree.map(Arc::new) }
+    }
+
+    /// The same source under the name that reports give it; else it is `routes.yaml`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The file's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the value at `path` (`pools.web.backends[0].url`) stands, or the nearest above it.
+    #[must_use]
+    pub fn position(&self, path: &str) -> Position {
+        self.walk(path).0
+    }
+
+    /// Whether the file itself says something at `path`.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.walk(path).1
+    }
+
+    pub(crate) fn tree(&self) -> Option<&Node> {
+        self.tree.as_deref()
+    }
+
+    pub(crate) fn line(&self, line: u32) -> Option<&str> {
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        self.text.lines().nth(index)
+    }
+
+    /// The position, and whether the whole path was found. A key may hold dots, so the longest that fits wins.
+    fn walk(&self, path: &str) -> (Position, bool) {
+        let Some(mut node) = self.tree() else { return (Position::START, false) };
+        let (mut rest, mut at) = (path, node.at);
+        while !rest.is_empty() {
+            let step = match &node.value {
+                Value::Map(_) => into_map(node, rest),
+                Value::List(items) => into_list(items, rest),
+                Value::Scalar { .. } => None,
+            };
+            let Some((next, place, left)) = step else { return (at, false) };
+            (node, at, rest) = (next, place, left);
+        }
+        (at, true)
+    }
+}
+
+fn into_map<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(&'a Node, Position, &'p str)> {
+    let path = path.strip_prefix('.').unwrap_or(path);
+    let fits = node.entries().iter().filter_map(|entry| {
+        let rest = path.strip_prefix(&*entry.key)?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((entry, rest))
+    });
+    let (entry, rest) = fits.max_by_key(|(entry, _)| entry.key.len())?;
+    Some((&entry.value, entry.at, rest))
+}
+
+fn into_list<'a, 'p>(items: &'a [Node], path: &'p str) -> Option<(&'a Node, Position, &'p str)> {
+    let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+    let item = items.get(index.parse::<usize>().ok()?)?;
+    Some((item, item.at, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, line: u32, column: u32, found: bool) {
+        let text = "regions:\n  a: {}\n  a.b: { drain: x }\npools: { web: { backends: [{ url: u }, { url: v }] } }\n";
+        let source = Source::new(text, crate::yaml::read(text).ok());
+        assert_eq!((source.position(path), source.has(path)), (Position { line, column }, found), "{path}");
+    }
+
+    #[test]
+    fn a_path_leads_to_its_key_or_the_nearest_above() {
+        check("", 1, 1, true);
+        check("regions.a", 2, 3, true);
+        check("regions.a.b.drain", 3, 10, true);
+        check("regions.a.drain", 2, 3, false);
+        check("pools.web.backends[1].url", 4, 42, true);
+        check("pools.web.backends[7].url", 4, 17, false);
+        check("routes[0]", 1, 1, false);
+    }
+}
