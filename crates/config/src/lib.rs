@@ -8,6 +8,7 @@
 mod check;
 mod compile;
 mod document;
+pub mod edit;
 mod load;
 mod node;
 mod reader;
