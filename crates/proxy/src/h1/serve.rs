@@ -2,7 +2,7 @@
 
 use super::client::{Arrival, Downstream, READ_OUT};
 use crate::deadline::Deadline;
-use crate::headers::{self, Reference};
+use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
 use crate::request::{self, Connection};
@@ -11,11 +11,11 @@ use crate::side::{Fill, Sink, Source};
 use crate::worker::Worker;
 use nearside_core::Reason;
 use nearside_http::Refusal;
-use nearside_telemetry::{Asked, Protocol, Record};
+use nearside_telemetry::Protocol;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How long a connection that closes listens on, so that the client sees its last answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -79,30 +79,7 @@ impl Service for Requests {
     }
 
     fn refuse(&self, status: u16, reason: Reason) -> (Page, Reference) {
-        let live = self.worker.edge.live.load_full();
-        let reference = headers::reference(self.worker.edge.next());
-        let page = Page::with_status(status, reason, reference.as_str(), false);
-        let record = Record {
-            time: SystemTime::now(),
-            asked: Asked::new(reference.as_str(), b"", b"", b""),
-            client: self.connection.peer.ip(),
-            protocol: Protocol::Http11,
-            tls: self.connection.tls,
-            generation: Arc::clone(&live.generation),
-            route: None,
-            backend: None,
-            reason: Some(reason),
-            status: Some(status),
-            tries: 0,
-            total: Duration::ZERO,
-            connect: None,
-            first_byte: None,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
-        live.cells.record(&record);
-        self.worker.edge.access.write(record);
-        (page, reference)
+        request::refuse(&self.worker, &self.connection, Protocol::Http11, Some(status), reason)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::deadline::Deadline;
 use crate::h2::client::Stream;
 use crate::h2::cork::Cork;
 use crate::h2::shim::Peer;
-use crate::headers::{self, Reference};
+use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
 use crate::request::{self, Connection};
@@ -19,13 +19,13 @@ use ::h2::server::{Builder, SendResponse};
 use bytes::Bytes;
 use http::Request;
 use nearside_core::Reason;
-use nearside_telemetry::{Asked, Protocol, Record};
+use nearside_telemetry::Protocol;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
@@ -121,29 +121,7 @@ impl Service for Requests {
             Some(414 | 431) => Reason::RefusedTooLarge,
             _ => Reason::RefusedMalformed,
         };
-        let live = self.worker.edge.live.load_full();
-        let reference = headers::reference(self.worker.edge.next());
-        let record = Record {
-            time: SystemTime::now(),
-            asked: Asked::new(reference.as_str(), b"", b"", b""),
-            client: self.connection.peer.ip(),
-            protocol: Protocol::Http2,
-            tls: self.connection.tls,
-            generation: Arc::clone(&live.generation),
-            route: None,
-            backend: None,
-            reason: Some(reason),
-            status,
-            tries: 0,
-            total: Duration::ZERO,
-            connect: None,
-            first_byte: None,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
-        live.cells.record(&record);
-        self.worker.edge.access.write(record);
-        (Page::with_status(status.unwrap_or(400), reason, reference.as_str(), false), reference)
+        request::refuse(&self.worker, &self.connection, Protocol::Http2, status, reason)
     }
 }
 
