@@ -25,7 +25,8 @@ fn a_decision_allocates_nothing() {
     };
     let count = allocations(|| {
         let now = Now::from_millis(0);
-        let input = Input { facts: &facts, tried: &tried, generation: &generation, evidence: &Mixed, now, seed: 7 };
+        let input =
+            Input { facts: &facts, tried: &tried, generation: &generation, evidence: &Mixed, now, seed: 7 };
         assert!(matches!(decide(&input, &mut ()), Choice::Forward(_)));
     });
     assert_eq!(count, 0);

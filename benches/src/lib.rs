@@ -15,10 +15,17 @@ pub fn generation(hosts: usize, paths: usize, backends: usize) -> anyhow::Result
 }
 
 fn text(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<String> {
-    let mut text = String::from("version: 1\nregions: { r0: {}, r1: {}, r2: {}, r3: {} }\npools:\n  web:\n    backends:\n");
+    let mut text = String::from(
+        "version: 1\nregions: { r0: {}, r1: {}, r2: {}, r3: {} }\npools:\n  web:\n    backends:\n",
+    );
     for index in 0..backends {
         let (region, priority) = (index % 4, index % 3 + 1);
-        writeln!(text, "      - {{ id: b{index}, url: \"http://10.0.{}.{}\", region: r{region}, priority: {priority} }}", index / 250, index % 250 + 1)?;
+        writeln!(
+            text,
+            "      - {{ id: b{index}, url: \"http://10.0.{}.{}\", region: r{region}, priority: {priority} }}",
+            index / 250,
+            index % 250 + 1
+        )?;
     }
     text.push_str("routes:\n");
     for host in 0..hosts {
@@ -71,9 +78,12 @@ pub const HEAD: &[u8] = b"GET /p3/items/42?page=7 HTTP/1.1\r\n\
 /// The provider lacks the default versions.
 pub fn trusting() -> anyhow::Result<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))).with_no_client_auth();
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

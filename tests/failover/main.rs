@@ -101,10 +101,12 @@ async fn a_backend_that_comes_back_is_used_again() {
         answer.headers()["x-sample-region"].to_str().unwrap().to_owned()
     };
     assert_eq!(region().await, "frankfurt");
-    let sick = reqwest::Client::new().post(format!("http://{}/control/health/503", first.address)).send().await;
+    let sick =
+        reqwest::Client::new().post(format!("http://{}/control/health/503", first.address)).send().await;
     assert!(sick.unwrap().status().is_success());
     nearside_tests::eventually("failover", async || (region().await == "virginia").then_some(())).await;
-    let well = reqwest::Client::new().post(format!("http://{}/control/health/200", first.address)).send().await;
+    let well =
+        reqwest::Client::new().post(format!("http://{}/control/health/200", first.address)).send().await;
     assert!(well.unwrap().status().is_success());
     nearside_tests::eventually("failback", async || (region().await == "frankfurt").then_some(())).await;
 }

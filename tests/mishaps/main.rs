@@ -33,7 +33,8 @@ fn program(folder: &Path, arguments: &[&str]) -> Output {
 /// It must fail with exit code 1, say all of `parts`, and not panic.
 fn check(folder: &Path, arguments: &[&str], parts: &[&str]) {
     let output = program(folder, arguments);
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
     for part in parts {
         assert!(said.contains(part), "{arguments:?} should say {part:?}: {said}");
@@ -93,7 +94,8 @@ fn a_file_of_a_hundred_megabytes_is_refused_before_it_is_read() {
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let text = GOOD.replace("region: frankfurt", "region: francfort, wieght: 5").replace("pool: web", "pool: wep");
+    let text =
+        GOOD.replace("region: frankfurt", "region: francfort, wieght: 5").replace("pool: web", "pool: wep");
     let folder = folder(text.as_bytes());
     check(
         folder.path(),
@@ -145,10 +147,15 @@ fn certificates_that_cannot_serve_are_all_told() {
         .as_bytes(),
     );
     let authority = nearside_tests::Authority::new(folder.path());
-    let ((certificate, _), (_, key)) = (authority.sign(&["www.example.com"]), authority.sign(&["www.example.com"]));
+    let ((certificate, _), (_, key)) =
+        (authority.sign(&["www.example.com"]), authority.sign(&["www.example.com"]));
     fs::write(folder.path().join("other.pem"), certificate).unwrap();
     fs::write(folder.path().join("other.key"), key).unwrap();
-    check(folder.path(), &["check", "routes.yaml"], &["none.pem", "other.pem", "does not belong", "nothing/*.pem"]);
+    check(
+        folder.path(),
+        &["check", "routes.yaml"],
+        &["none.pem", "other.pem", "does not belong", "nothing/*.pem"],
+    );
 }
 
 #[test]

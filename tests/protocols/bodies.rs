@@ -30,7 +30,8 @@ async fn a_gigabyte_comes_down_whole_with_memory_flat() {
     let whole = 1024 * MIB;
     for (h2, kind) in [(false, "h1"), (true, "h2")] {
         let client = client::reqwest(&stage.edge, h2);
-        let mut answer = client.get(url(&stage.edge, &format!("/{kind}/bytes/{whole}"))).send().await.unwrap();
+        let mut answer =
+            client.get(url(&stage.edge, &format!("/{kind}/bytes/{whole}"))).send().await.unwrap();
         let (mut carried, mut base, mut looked) = (0, None, 0);
         while let Some(piece) = answer.chunk().await.unwrap() {
             carried += piece.len();
@@ -77,7 +78,8 @@ async fn a_slow_reader_holds_the_backend_back_and_nothing_spools() {
     for (h2, kind) in [(false, "h1"), (true, "h2"), (false, "h2"), (true, "h1")] {
         let before = resident(&stage.edge);
         let client = client::reqwest(&stage.edge, h2);
-        let answer = client.get(url(&stage.edge, &format!("/{kind}/bytes/{}", 512 * MIB))).send().await.unwrap();
+        let answer =
+            client.get(url(&stage.edge, &format!("/{kind}/bytes/{}", 512 * MIB))).send().await.unwrap();
         // Nobody reads: what is on its way fills sockets and windows, and then stands.
         let mut last = 0;
         nearside_tests::eventually("memory that stands still", async || {

@@ -24,7 +24,12 @@ async fn both_versions_of_tls_are_served_and_a_session_is_resumed() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let mut roots = rustls::RootCertStore::empty();
         use rustls::pki_types::pem::PemObject;
-        roots.add(rustls::pki_types::CertificateDer::from_pem_slice(stage.edge.authority.pem().as_bytes()).unwrap()).unwrap();
+        roots
+            .add(
+                rustls::pki_types::CertificateDer::from_pem_slice(stage.edge.authority.pem().as_bytes())
+                    .unwrap(),
+            )
+            .unwrap();
         let config = Arc::new(
             rustls::ClientConfig::builder_with_protocol_versions(&[version])
                 .with_root_certificates(roots)
@@ -53,7 +58,10 @@ async fn a_host_of_another_certificate_is_misdirected() {
     let config = stage.edge.authority.trusting(&[b"http/1.1"]);
     let mut stream = connect(config, stage.edge.https, "www.example.com").await.unwrap();
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: other.example.org\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: other.example.org\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");

@@ -18,9 +18,12 @@ async fn curl_uploads_with_expect_and_in_chunks_and_reads_every_answer() {
     for version in ["--http1.1", "--http2"] {
         for kind in KINDS {
             let url = format!("https://www.example.com:{}/{kind}/digest", stage.edge.https.port());
-            let common = ["-sS", "-v", "--cacert", authority.to_str().unwrap(), "--resolve", &resolve, version];
-            let expect = [&common[..], &["-H", "expect: 100-continue", "--data-binary", &upload, &url]].concat();
-            let chunked = [&common[..], &["-H", "transfer-encoding: chunked", "--data-binary", &upload, &url]].concat();
+            let common =
+                ["-sS", "-v", "--cacert", authority.to_str().unwrap(), "--resolve", &resolve, version];
+            let expect =
+                [&common[..], &["-H", "expect: 100-continue", "--data-binary", &upload, &url]].concat();
+            let chunked =
+                [&common[..], &["-H", "transfer-encoding: chunked", "--data-binary", &upload, &url]].concat();
             for arguments in [&expect, &chunked] {
                 if version == "--http2" && arguments == &chunked {
                     continue;
@@ -41,7 +44,18 @@ async fn nghttp_reads_an_answer_with_trailers() {
     let stage = stage().await;
     let url = format!("https://127.0.0.1:{}/h1/trailers", stage.edge.https.port());
     let host = format!("-Hhost: www.example.com:{}", stage.edge.https.port());
-    let Some(output) = run("nghttp", &["-v", "-n", "--sni=www.example.com", "-H:authority: www.example.com", &host, "-Hte: trailers", &url]) else {
+    let Some(output) = run(
+        "nghttp",
+        &[
+            "-v",
+            "-n",
+            "--sni=www.example.com",
+            "-H:authority: www.example.com",
+            &host,
+            "-Hte: trailers",
+            &url,
+        ],
+    ) else {
         return;
     };
     let said = text(&output.stdout);

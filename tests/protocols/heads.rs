@@ -43,7 +43,11 @@ async fn backends_see_the_fields_of_the_specification() {
     let sent = answer.header("traceparent", trace).header("te", "trailers").send().await.unwrap();
     let pairs: Vec<(String, String)> = sent.json().await.unwrap();
     let get = |name: &str| -> Vec<&str> {
-        pairs.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+        pairs
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     };
     assert_eq!(get("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(get("x-forwarded-proto"), ["https"]);
@@ -53,7 +57,9 @@ async fn backends_see_the_fields_of_the_specification() {
     assert_eq!(get("x-nearside-place"), ["ZZ"]);
     assert_eq!(get("x-nearside-probe"), Vec::<&str>::new());
     let parent = get("traceparent")[0];
-    assert!(parent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && !parent.contains("00f067aa0ba902b7"));
+    assert!(
+        parent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && !parent.contains("00f067aa0ba902b7")
+    );
 }
 
 #[tokio::test]
@@ -62,7 +68,9 @@ async fn answers_without_a_body_have_none_and_keep_the_connection() {
     for h2 in [false, true] {
         let client = client::reqwest(&stage.edge, h2);
         for kind in KINDS {
-            for (method, path, status) in [("HEAD", "bytes/5000", 200), ("GET", "204", 204), ("GET", "304", 304)] {
+            for (method, path, status) in
+                [("HEAD", "bytes/5000", 200), ("GET", "204", 204), ("GET", "304", 304)]
+            {
                 let url = url(&stage.edge, &format!("/{kind}/{path}"));
                 let answer = client.request(method.parse().unwrap(), url).send().await.unwrap();
                 assert_eq!(answer.status(), status, "{kind} {path}");
@@ -90,7 +98,8 @@ async fn trailers_pass_from_every_backend_to_an_http_1_client() {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200"), "{kind}: {text}");
         assert!(body.contains("x-sum"), "{kind}: the request's trailer did not arrive: {text}");
-        let trailers = body.rsplit_once("\r\n0\r\n").unwrap_or_else(|| panic!("{kind}: no trailers: {text}")).1;
+        let trailers =
+            body.rsplit_once("\r\n0\r\n").unwrap_or_else(|| panic!("{kind}: no trailers: {text}")).1;
         assert!(trailers.to_ascii_lowercase().contains("sha256") || trailers.contains(':'), "{kind}: {text}");
     }
 }
@@ -100,7 +109,8 @@ async fn an_early_hint_reaches_the_client_before_the_answer() {
     let stage = stage().await;
     for kind in KINDS {
         let mut stream = raw(&stage.edge).await;
-        let request = format!("GET /{kind}/early HTTP/1.1\r\nhost: www.example.com\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET /{kind}/early HTTP/1.1\r\nhost: www.example.com\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -122,7 +132,8 @@ async fn an_answer_before_the_body_was_sent_reaches_the_client() {
             .unwrap_or_else(|error| panic!("{kind}: {error:?}"));
         assert_eq!(answer.status(), 413, "{kind}");
         // The edge goes on serving the next request.
-        let next = client::reqwest(&stage.edge, true).get(url(&stage.edge, &format!("/{kind}/"))).send().await;
+        let next =
+            client::reqwest(&stage.edge, true).get(url(&stage.edge, &format!("/{kind}/"))).send().await;
         assert_eq!(next.unwrap().status(), 200);
     }
 }
@@ -146,7 +157,8 @@ async fn errors_made_here_say_which_part_failed_and_nothing_internal() {
     assert_eq!(get("/moved?q=1").await.headers()["location"], "https://new.example.com/moved?q=1");
     let traced = client.request("TRACE".parse().unwrap(), url(&stage.edge, "/h1/")).send().await.unwrap();
     assert_eq!(traced.status(), 405);
-    let json = client.get(url(&stage.edge, "/nowhere")).header("accept", "application/json").send().await.unwrap();
+    let json =
+        client.get(url(&stage.edge, "/nowhere")).header("accept", "application/json").send().await.unwrap();
     let page: Value = json.json().await.unwrap();
     assert_eq!(page["status"], 404);
 }
@@ -171,7 +183,8 @@ async fn a_loop_is_cut() {
     let stage = stage().await;
     let ask = async |passed: usize| {
         let list = vec!["nearside-test"; passed].join(", ");
-        let request = client::reqwest(&stage.edge, false).get(url(&stage.edge, "/h1/")).header("cdn-loop", list);
+        let request =
+            client::reqwest(&stage.edge, false).get(url(&stage.edge, "/h1/")).header("cdn-loop", list);
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(ask(4).await, 200);
@@ -189,7 +202,13 @@ async fn every_request_leaves_one_record() {
         stage.edge.records().into_iter().find(|record| record["ref"] == reference.as_str())
     })
     .await;
-    for (key, value) in [("route", "www.example.com/h2c/*"), ("region", "frankfurt"), ("backend", "h2c"), ("method", "POST"), ("path", "/h2c/digest")] {
+    for (key, value) in [
+        ("route", "www.example.com/h2c/*"),
+        ("region", "frankfurt"),
+        ("backend", "h2c"),
+        ("method", "POST"),
+        ("path", "/h2c/digest"),
+    ] {
         assert_eq!(record[key], value, "{record}");
     }
     assert_eq!(record["status"], 200);

@@ -44,12 +44,20 @@ pub(crate) async fn stage_with(more: &str) -> Stage {
             writeln!(text, "    tls: {{ sni: backend.test, ca: ca.pem }}").unwrap();
         }
         writeln!(text, "    connections: {{ protocol: {spoken} }}").unwrap();
-        writeln!(text, "    backends: [{{ id: {kind}, url: \"{scheme}://127.0.0.1:{port}\", region: frankfurt }}]").unwrap();
+        writeln!(
+            text,
+            "    backends: [{{ id: {kind}, url: \"{scheme}://127.0.0.1:{port}\", region: frankfurt }}]"
+        )
+        .unwrap();
         backends.push(backend);
     }
     text.push_str("routes:\n");
     for kind in KINDS {
-        writeln!(text, "  - {{ host: www.example.com, path: /{kind}/*, strip_prefix: /{kind}, pool: {kind} }}").unwrap();
+        writeln!(
+            text,
+            "  - {{ host: www.example.com, path: /{kind}/*, strip_prefix: /{kind}, pool: {kind} }}"
+        )
+        .unwrap();
     }
     text.push_str("  - { host: \"*.shop.example.com\", pool: h1 }\n");
     text.push_str(more);

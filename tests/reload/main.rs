@@ -36,7 +36,7 @@ async fn stage() -> Stage {
     Stage { edge: setting.run(&text).await, frankfurt, virginia }
 }
 
-fn drained(text: String) -> String {
+fn drained(text: &str) -> String {
     text.replace("frankfurt: {}", "frankfurt: { drain: \"kernel rollout\" }")
 }
 
@@ -62,7 +62,9 @@ async fn fifty_reloads_lose_nothing() {
     let load = Load::start(&stage.edge, 100);
     let client = client::reqwest(&stage.edge, true);
     for number in 1..=50 {
-        let route = format!("routes:\n  - {{ host: www.example.com, path: /added/{number}, answer: {{ status: 200, body: \"{number}\" }} }}\n");
+        let route = format!(
+            "routes:\n  - {{ host: www.example.com, path: /added/{number}, answer: {{ status: 200, body: \"{number}\" }} }}\n"
+        );
         stage.edge.reload(|text| text.replacen("routes:\n", &route, 1)).await;
         let answer = client.get(url(&stage.edge, &format!("/added/{number}"))).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, number.to_string()));
@@ -73,7 +75,12 @@ async fn fifty_reloads_lose_nothing() {
     assert!(failed.is_empty(), "{failed:?}");
     assert!(outcomes.iter().all(|outcome| outcome.generation.is_some_and(|number| number >= first)));
     assert!(!stage.frankfurt.requests().is_empty());
-    assert_eq!(stage.virginia.requests().len(), 0, "the standby had no reason: {:?}", stage.virginia.requests());
+    assert_eq!(
+        stage.virginia.requests().len(),
+        0,
+        "the standby had no reason: {:?}",
+        stage.virginia.requests()
+    );
 }
 
 /// The certificate that a new connection is shown.
@@ -93,7 +100,10 @@ async fn no_old_certificate_after_the_first_new_one() {
     let new = stage.edge.authority.write(&stage.edge.folder().join("certs/www.pem"), NAMES);
     assert_ne!(old, new);
     let edge = &stage.edge;
-    nearside_tests::eventually("the new certificate", async || (shown(&config, edge).await == new).then_some(())).await;
+    nearside_tests::eventually("the new certificate", async || {
+        (shown(&config, edge).await == new).then_some(())
+    })
+    .await;
     for _ in 0..50 {
         assert!(shown(&config, edge).await == new, "an old certificate after a new one");
     }
@@ -105,7 +115,7 @@ async fn a_marked_region_gets_no_new_request_after_the_swap() {
     let stage = stage().await;
     let load = Load::start(&stage.edge, 100);
     load.more(50).await;
-    stage.edge.reload(drained).await;
+    stage.edge.reload(|text| drained(&text)).await;
     let marked = stage.edge.generation();
     load.more(200).await;
     let outcomes = load.end().await;
@@ -130,15 +140,15 @@ async fn a_marked_region_gets_no_new_request_after_the_swap() {
 async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
     let stage = stage().await;
     let mut before = stage.edge.status()["generation"].clone();
-    let breaks: [(&str, fn(String) -> String); 4] = [
-        ("unknown key", |text| text.replace("pools:", "poolz:")),
-        ("undeclared", |text| text.replace("region: frankfurt", "region: francfort")),
-        ("listener", |text| text.replace("bind: \"127.0.0.1", "bind: \"127.0.0.3")),
-        ("certificate", |text| text.replace("certs/*.pem", "certs/none.pem")),
-    ];
     let good = std::fs::read_to_string(stage.edge.file()).unwrap();
-    for (what, change) in breaks {
-        stage.edge.rewrite(|_| change(good.clone()));
+    let breaks = [
+        ("unknown key", good.replace("pools:", "poolz:")),
+        ("undeclared", good.replace("region: frankfurt", "region: francfort")),
+        ("listener", good.replace("bind: \"127.0.0.1", "bind: \"127.0.0.3")),
+        ("certificate", good.replace("certs/*.pem", "certs/none.pem")),
+    ];
+    for (what, broken) in breaks {
+        stage.edge.rewrite(|_| broken);
         let reload = nearside_tests::eventually(&format!("a refusal: {what}"), async || {
             let reload = stage.edge.status()["last_reload"].clone();
             (reload["outcome"] == "refused").then_some(reload)

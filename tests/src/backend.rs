@@ -25,7 +25,8 @@ impl Process {
             .stdout(Stdio::null())
             .spawn()
             .expect("the program starts");
-        crate::eventually("a sample backend", async || tokio::net::TcpStream::connect(address).await.ok()).await;
+        crate::eventually("a sample backend", async || tokio::net::TcpStream::connect(address).await.ok())
+            .await;
         Self { address, ledger, child }
     }
 

@@ -50,7 +50,8 @@ impl Setting {
     /// Starts the edge with `body` as its file, to which listeners and certificates are added, and waits until
     /// it is ready.
     pub async fn run(self, body: &str) -> Edge {
-        let [https, http] = [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let [https, http] =
+            [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
         self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
         let text = format!(
@@ -123,7 +124,9 @@ impl Edge {
     #[must_use]
     pub fn ask(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = UnixStream::connect(self.folder().join("state/admin.sock")).ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes())
+            .ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         let answer = String::from_utf8(answer).ok()?;

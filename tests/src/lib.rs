@@ -25,14 +25,21 @@ pub fn program() -> std::path::PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
     let folder = own.parent().and_then(std::path::Path::parent).expect("tests stand in target/*/deps");
     let program = folder.join("nearside");
-    assert!(program.exists(), "{} is missing: run `cargo xtask test`, or `cargo build -p nearside` first", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo xtask test`, or `cargo build -p nearside` first",
+        program.display()
+    );
     program
 }
 
 /// A free port of 127.0.0.1.
 #[must_use]
 pub fn port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free").port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port is free")
+        .port()
 }
 
 /// Waits until `look` finds something; fails the test after 20 s, with what was waited for.

@@ -51,7 +51,7 @@ impl Load {
             while !stopped.load(Ordering::Relaxed) {
                 ticks.tick().await;
                 let number = counter.fetch_add(1, Ordering::Relaxed);
-                let client = clients[usize::from(number % 2 == 0)].clone();
+                let client = clients[usize::from(number.is_multiple_of(2))].clone();
                 requests.spawn(one(client, url.clone(), number));
             }
             requests.join_all().await
@@ -62,7 +62,10 @@ impl Load {
     /// Waits until `count` more requests were sent.
     pub async fn more(&self, count: u64) {
         let goal = self.sent.load(Ordering::Relaxed) + count;
-        crate::eventually("more requests", async || (self.sent.load(Ordering::Relaxed) >= goal).then_some(())).await;
+        crate::eventually("more requests", async || {
+            (self.sent.load(Ordering::Relaxed) >= goal).then_some(())
+        })
+        .await;
     }
 
     /// Ends the load; what became of every request.
@@ -73,12 +76,13 @@ impl Load {
 }
 
 async fn one(client: reqwest::Client, url: String, number: u64) -> Outcome {
-    let post = number % 8 == 0;
+    let post = number.is_multiple_of(8);
     let id = format!("load-{number}");
     let request = if post { client.post(url).body("some body") } else { client.get(url) };
     let mut outcome = Outcome { id: id.clone(), post, status: None, generation: None, region: None };
     let Ok(answer) = request.header("x-ledger-id", id).send().await else { return outcome };
-    let text = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text =
+        |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     outcome.generation = text("x-nearside-gen").and_then(|stamp| stamp.split('-').next()?.parse().ok());
     outcome.region = text("x-sample-region");
     let status = answer.status().as_u16();
