@@ -1,18 +1,19 @@
-//! `cargo xtask compare`: instructions per request and memory per idle connection, beside nginx in the same run.
+//! `cargo xtask compare`: cost per request and memory per idle connection, beside nginx in the same run.
 //!
 //! Both proxies have one worker, the same certificate, kept upstream connections and the same origin, and take
-//! turns. Instructions repeat to a percent or two whatever else the machine does; times would not, so none are shown.
+//! turns. Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it
+//! is CPU time, whose least of several rounds is good to a tenth or two.
 
 mod memory;
+mod meter;
 mod peers;
 
 use crate::process;
 use crate::tools::{self, Need};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use meter::Meter;
 use peers::{Bench, Proxy};
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -47,19 +48,6 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// Instructions of one request, in user space and in the kernel.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    user: f64,
-    kernel: f64,
-}
-
-impl Cost {
-    fn total(self) -> f64 {
-        self.user + self.kernel
-    }
-}
-
 /// Builds nearside with full optimisation, runs both proxies through every scenario, prints the table.
 ///
 /// # Errors
@@ -76,14 +64,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "nearside-benches",
     ]))?;
     let bench = Bench::start(&root)?;
-    println!("\n| scenario | proxy | user | kernel | instructions a request | ratio to nginx |");
-    println!("|---|---|---:|---:|---:|---:|");
+    let meter = Meter::of_this_machine();
+    println!("\n| scenario | proxy | {} a request | ratio to nginx |", meter.unit());
+    println!("|---|---|---:|---:|");
     for scenario in SCENARIOS {
-        let mut least: [Option<Cost>; 2] = [None, None];
+        let mut least: [Option<f64>; 2] = [None, None];
         for _ in 0..arguments.rounds {
             for (best, proxy) in least.iter_mut().zip(&bench.proxies) {
-                let cost = measure(scenario, proxy, arguments.requests, bench.folder())?;
-                *best = Some(best.filter(|best| best.total() <= cost.total()).unwrap_or(cost));
+                let cost = measure(scenario, proxy, arguments.requests, &meter)?;
+                *best = Some(best.map_or(cost, |best: f64| best.min(cost)));
             }
         }
         print(scenario, &bench.proxies, least);
@@ -98,67 +87,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn print(scenario: &Scenario, proxies: &[Proxy; 2], least: [Option<Cost>; 2]) {
-    let nginx = least[0].map_or(f64::NAN, Cost::total);
+fn print(scenario: &Scenario, proxies: &[Proxy; 2], least: [Option<f64>; 2]) {
+    let [nginx, _] = least;
     for (proxy, cost) in proxies.iter().zip(least) {
-        let Some(cost) = cost else { continue };
-        println!(
-            "| {} {} | {} | {:.0} | {:.0} | {:.0} | {:.2} |",
-            scenario.name,
-            scenario.title,
-            proxy.name,
-            cost.user,
-            cost.kernel,
-            cost.total(),
-            cost.total() / nginx
-        );
-    }
-}
-
-/// One round: a warm-up, then the load while perf counts the proxy's instructions.
-fn measure(scenario: &Scenario, proxy: &Proxy, requests: usize, folder: &Path) -> Result<Cost> {
-    let url = proxy.url(scenario.tls);
-    load(scenario, &url, requests / 10)?;
-    let counts = folder.join("perf.csv");
-    let pids = proxy.workers()?.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let mut perf = Command::new("perf")
-        .args(["stat", "-x,", "-e", "instructions:u,instructions:k", "-p", &pids, "-o"])
-        .arg(&counts)
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start perf")?;
-    // perf is counting once it has attached; a first load that is not counted in full would show as too cheap.
-    wait_for_perf(&perf);
-    let loaded = load(scenario, &url, requests);
-    process::run_quietly(Command::new("kill").args(["-INT", &perf.id().to_string()]))?;
-    perf.wait().context("perf did not end")?;
-    loaded?;
-    let text = fs::read_to_string(&counts).context("perf left no counts")?;
-    let count = |event: &str| -> Result<f64> {
-        let line = text
-            .lines()
-            .find(|line| line.contains(event))
-            .with_context(|| format!("perf did not count {event}: {text}"))?;
-        let number = line.split(',').next().unwrap_or_default();
-        number.parse().with_context(|| format!("perf cannot count {event} here: {number}"))
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
-    let requests = requests as f64;
-    Ok(Cost { user: count("instructions:u")? / requests, kernel: count("instructions:k")? / requests })
-}
-
-/// Waits until perf has its counters open on the proxy.
-fn wait_for_perf(perf: &std::process::Child) {
-    let folder = format!("/proc/{}/fd", perf.id());
-    for _ in 0..500 {
-        let attached = fs::read_dir(&folder).into_iter().flatten().flatten().any(|entry| {
-            fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy().contains("perf_event"))
-        });
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        if attached {
-            return;
+        if let (Some(cost), Some(nginx)) = (cost, nginx) {
+            let (name, title) = (scenario.name, scenario.title);
+            println!("| {name} {title} | {} | {cost:.1} | {:.2} |", proxy.name, cost / nginx);
         }
     }
+}
+
+/// One round: a warm-up, then the load while the proxy is metered.
+fn measure(scenario: &Scenario, proxy: &Proxy, requests: usize, meter: &Meter) -> Result<f64> {
+    let url = proxy.url(scenario.tls);
+    load(scenario, &url, requests / 10)?;
+    let reading = meter.begin(&proxy.workers()?)?;
+    load(scenario, &url, requests)?;
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+    let requests = requests as f64;
+    Ok(reading.end()? / requests)
 }
 
 fn load(scenario: &Scenario, url: &str, requests: usize) -> Result<()> {

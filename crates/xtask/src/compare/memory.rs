@@ -19,7 +19,7 @@ pub(super) fn compare(bench: &Bench, connections: usize) -> Result<()> {
         let before = private(&workers)?;
         let program = process::target(&bench.root)?.join("release/idle");
         let mut client = Command::new("sh")
-            .args(["-c", "ulimit -n 65536; exec \"$0\" \"$@\""])
+            .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""])
             .arg(&program)
             .args([proxy.tls_port().to_string(), connections.to_string()])
             .stdin(Stdio::piped())

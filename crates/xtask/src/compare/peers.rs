@@ -75,10 +75,6 @@ impl Bench {
         let nginx_version = String::from_utf8_lossy(&version.stderr).trim().to_owned();
         Ok(Self { proxies: [peer, ours], nginx_version, root: root.to_owned(), origin, folder })
     }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
 }
 
 impl Drop for Bench {
@@ -107,13 +103,14 @@ fn nearside(root: &Path, folder: &Path) -> Result<Child> {
         .args(["run", "--threads", "1", "--state-dir"])
         .arg(folder.join("state"))
         .arg(folder.join("routes.yaml"));
+    command.env("NEARSIDE_LOG", "warn");
     command.stdout(Stdio::null()).spawn().context("cannot start nearside")
 }
 
 /// The program with room for many descriptors.
 fn limited(program: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 65536; exec \"$0\" \"$@\""]).arg(program).stdin(Stdio::null());
+    command.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]).arg(program).stdin(Stdio::null());
     command
 }
 

@@ -1,0 +1,128 @@
+//! What a process has cost: instructions where the machine counts them, CPU time elsewhere.
+
+use crate::process;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How cost is measured here.
+pub(super) enum Meter {
+    /// By `perf stat`, user and kernel together.
+    Instructions,
+    /// By the scheduler's account of every thread.
+    CpuTime,
+}
+
+/// A measurement under way.
+pub(super) enum Reading {
+    Perf { perf: Child, counts: PathBuf },
+    Scheduler { pids: Vec<u32>, before: f64 },
+}
+
+const EVENTS: &str = "instructions:u,instructions:k";
+
+impl Meter {
+    /// Instructions, unless perf cannot count them here.
+    pub(super) fn of_this_machine() -> Self {
+        let told = Command::new("perf").args(["stat", "-x,", "-e", EVENTS, "true"]).output();
+        let counts =
+            told.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+        if sum(&counts).is_ok() { Self::Instructions } else { Self::CpuTime }
+    }
+
+    pub(super) fn unit(&self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::CpuTime => "CPU microseconds",
+        }
+    }
+
+    /// Starts to measure these processes.
+    pub(super) fn begin(&self, pids: &[u32]) -> Result<Reading> {
+        if let Self::CpuTime = self {
+            return Ok(Reading::Scheduler { pids: pids.to_vec(), before: micros(pids)? });
+        }
+        let counts = std::env::temp_dir().join(format!("nearside-perf-{}.csv", std::process::id()));
+        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let mut command = Command::new("perf");
+        command.args(["stat", "-x,", "-e", EVENTS, "-p", &list, "-o"]).arg(&counts).stdout(Stdio::null());
+        let perf = command.spawn().context("cannot start perf")?;
+        wait_for(&perf);
+        Ok(Reading::Perf { perf, counts })
+    }
+}
+
+impl Reading {
+    /// What was spent since the beginning, in the meter's unit.
+    pub(super) fn end(self) -> Result<f64> {
+        match self {
+            Self::Scheduler { pids, before } => Ok(micros(&pids)? - before),
+            Self::Perf { mut perf, counts } => {
+                process::run_quietly(Command::new("kill").args(["-INT", &perf.id().to_string()]))?;
+                perf.wait().context("perf did not end")?;
+                let text = fs::read_to_string(&counts).context("perf left no counts")?;
+                drop(fs::remove_file(&counts));
+                sum(&text)
+            }
+        }
+    }
+}
+
+/// The sum of what perf counted.
+fn sum(text: &str) -> Result<f64> {
+    let lines = text.lines().filter(|line| line.contains("instructions:"));
+    let counts = lines.map(|line| line.split(',').next().unwrap_or_default().parse::<f64>());
+    let counts: Vec<f64> = counts.collect::<Result<_, _>>().context("perf cannot count instructions here")?;
+    (!counts.is_empty()).then(|| counts.iter().sum()).context("perf counted nothing")
+}
+
+/// CPU time of all threads in microseconds (Documentation/scheduler/sched-stats).
+fn micros(pids: &[u32]) -> Result<f64> {
+    let mut sum = 0.0;
+    for pid in pids {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
+        for task in tasks.flatten() {
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let nanos = text.split_whitespace().next().unwrap_or("0");
+            sum += nanos.parse::<f64>().with_context(|| format!("no number: {nanos:?}"))? / 1000.0;
+        }
+    }
+    Ok(sum)
+}
+
+/// Waits until perf has its counters open: what it missed would show as too cheap.
+fn wait_for(perf: &Child) {
+    let folder = format!("/proc/{}/fd", perf.id());
+    for _ in 0..500 {
+        let attached = fs::read_dir(&folder).into_iter().flatten().flatten().any(|entry| {
+            fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy().contains("perf_event"))
+        });
+        std::thread::sleep(Duration::from_millis(10));
+        if attached {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_summed_and_what_cannot_be_counted_is_told() {
+        let counted = "1000,,instructions:u,5,100.00,,\n2000,,instructions:k,5,100.00,,\n";
+        assert!((sum(counted).unwrap() - 3000.0).abs() < 1.0);
+        assert!(sum("<not supported>,,instructions:u,0,100.00,,\n").is_err());
+        assert!(sum("").is_err());
+    }
+
+    #[test]
+    fn a_process_that_works_has_spent_time() {
+        let own = [std::process::id()];
+        let before = micros(&own).unwrap();
+        let spent = (0..20_000_000_u64).fold(0_u64, |sum, number| sum.wrapping_mul(31).wrapping_add(number));
+        assert!(micros(&own).unwrap() > before, "{spent}");
+    }
+}
