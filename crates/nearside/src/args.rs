@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say why a request would go where it would go.
     Explain(ExplainArgs),
+    /// Mark a region or a backend drained in the file.
+    Drain(DrainArgs),
+    /// Take the mark off again.
+    Undrain(UndrainArgs),
     /// Show what the running PoP knows.
     Status(StatusArgs),
     /// A sample backend, as the demo starts them.
@@ -124,6 +128,33 @@ pub(crate) struct ExplainArgs {
     /// The file.
     #[arg(long, default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
+}
+
+/// `nearside drain`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DrainArgs {
+    /// A region, or a backend as `pool/backend`.
+    pub(crate) target: String,
+    /// Why; it stands in the file and in `status`.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// The file.
+    #[arg(long, default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// `nearside undrain`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct UndrainArgs {
+    /// A region, or a backend as `pool/backend`.
+    pub(crate) target: String,
+    /// The file.
+    #[arg(long, default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// `nearside status`.

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod drain;
 mod explain;
 mod run;
 mod sample;
@@ -19,6 +20,8 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Drain(args) => drain::drain(&args),
+        Command::Undrain(args) => drain::undrain(&args),
         Command::Status(args) => status::run(&args),
         Command::Sample(args) => sample::run(args),
         Command::Check(args) => check::run(&args),

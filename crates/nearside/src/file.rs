@@ -27,6 +27,14 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Result<Loaded, Report>> {
     Ok(compile(path, &bytes))
 }
 
+/// The text of the file at `path`.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
+    String::from_utf8(read(path)?).with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
 fn compile(path: &Path, bytes: &[u8]) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let named = |report: Report| report.named(&name);

@@ -158,3 +158,6 @@ fn instant(until: &str) -> Option<OffsetDateTime> {
     };
     OffsetDateTime::parse(until, &Rfc3339).ok().or_else(day)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod make;
 mod out;
 mod pop;
 mod reload;
+mod rewrite;
 mod serve;
 mod share;
 mod signals;

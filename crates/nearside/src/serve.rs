@@ -71,7 +71,7 @@ pub(crate) fn serve(plan: Plan) -> anyhow::Result<End> {
     };
     let First { live, warnings, source } = first;
     let admin_address = live.generation.observe.admin;
-    let story = Arc::new(Story::new(plan.file, &warnings));
+    let story = Arc::new(Story::new(std::path::absolute(&plan.file).unwrap_or(plan.file), &warnings));
     let edge = Arc::new(Edge {
         live: ArcSwap::from_pointee(live),
         pop: plan.pop,

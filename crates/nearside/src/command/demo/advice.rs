@@ -90,7 +90,7 @@ impl Advice {
                 "drain",
                 drain,
                 format!(
-                    "the next request goes elsewhere; `{program} undrain {}{named}` takes it back",
+                    "the next request goes elsewhere; `{program} undrain {} --state-dir {state}{named}` takes it back",
                     region.name
                 ),
             ));

@@ -1,0 +1,150 @@
+//! What the gates say of files, clocks and certificates.
+
+use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+/// 2026-06-01T12:00:00Z.
+const NOW: i64 = 1_780_315_200;
+
+const FILE: &str = "\
+version: 1
+fleet: {}
+regions:
+  a: {}
+pools:
+  web:
+    backends:
+      - { url: \"http://127.0.0.1:9\", region: a }
+routes:
+  - { host: www.example.com, pool: web }
+listeners:
+  - { bind: \"127.0.0.1:8443\" }
+";
+
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn pass(&self, changes: &[(&str, &str)]) -> Result<Passed, Report> {
+        let text = changes.iter().fold(FILE.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from:?} is not in the file");
+            text.replace(from, to)
+        });
+        let (generation, source, warnings) = nearside_config::load_at(&text, self.folder.path()).unwrap();
+        let clock = Clock::new(|| NOW.unsigned_abs());
+        let state = self.folder.path().join("state");
+        let around = Around { state: &state, clock: &clock, now: NOW, previous: None };
+        pass(Loaded { generation, source, warnings }, &around)
+    }
+
+    /// The gates' findings, one a line; those of `config` are left out.
+    fn told(&self, changes: &[(&str, &str)]) -> String {
+        let report = self.pass(changes).map_or_else(|report| report, |passed| passed.warnings);
+        let own = report.problems().iter().filter(|problem| problem.rule.starts_with("gate."));
+        own.map(|problem| {
+            let message = problem.message.replace(&format!("{}/", self.folder.path().display()), "");
+            format!("{}:{} {} {}: {message}\n", problem.line, problem.column, problem.severity, problem.path)
+        })
+        .collect()
+    }
+}
+
+#[test]
+fn a_file_without_faults_passes_in_silence() {
+    assert_eq!(Scene::new().told(&[]), "");
+}
+
+#[test]
+fn a_mark_past_its_until_is_a_warning() {
+    let marked = |until: &str| {
+        let region = format!("a: {{ drain: {{ reason: rollout, until: {until} }} }}");
+        Scene::new().told(&[("a: {}", &region)])
+    };
+    let overdue = |until: &str| {
+        format!("4:8 warning regions.a.drain: the drain was to end by {until}, and is still in force\n")
+    };
+    assert_eq!(marked("\"2026-06-01T11:59:59Z\""), overdue("2026-06-01T11:59:59Z"));
+    assert_eq!(marked("\"2026-06-01T12:00:01Z\""), "");
+    assert_eq!(marked("\"2026-05-31\""), overdue("2026-05-31"));
+    assert_eq!(marked("\"2026-06-01\""), "", "a date ends with its day");
+    let backend = [("region: a }", "region: a, drain: { reason: disk, until: \"2026-05-01\" } }")];
+    let told = Scene::new().told(&backend);
+    assert!(told.starts_with("8:49 warning pools.web.backends[0].drain: the drain was to end"), "{told}");
+}
+
+#[test]
+fn everything_is_told_at_once() {
+    let changes = [
+        ("fleet: {}", "fleet: { key_file: none.key }"),
+        ("a: {}", "a: { drain: { reason: rollout, until: \"2026-05-01\" } }"),
+        ("127.0.0.1:8443\"", "127.0.0.1:8443\", tls: true"),
+        ("listeners:", "tls: { certificates: [none.pem, \"certs/*.pem\"] }\nlisteners:"),
+        ("http://", "https://"),
+        ("    backends:", "    tls: { ca: ca.pem }\n    backends:"),
+    ];
+    assert_eq!(
+        Scene::new().told(&changes),
+        "2:10 error fleet.key_file: none.key does not exist\n\
+         4:8 warning regions.a.drain: the drain was to end by 2026-05-01, and is still in force\n\
+         7:12 error pools.web.tls.ca: ca.pem does not exist\n\
+         12:23 error tls.certificates[0]: none.pem does not exist\n\
+         12:33 error tls.certificates[1]: certs/*.pem matches no file\n"
+    );
+}
+
+#[test]
+fn a_key_that_others_can_read_is_a_warning_and_passes() {
+    let scene = Scene::new();
+    let change = [("fleet: {}", "fleet: { key_file: fleet.key }")];
+    scene.write("fleet.key", &"ab".repeat(32), 0o644);
+    assert_eq!(
+        scene.told(&change),
+        "2:10 warning fleet.key_file: fleet.key holds a key that others can read\n"
+    );
+    assert!(scene.pass(&change).is_ok());
+    scene.write("fleet.key", &"ab".repeat(32), 0o600);
+    assert_eq!(scene.told(&change), "");
+}
+
+#[test]
+fn what_needs_a_restart_is_refused_with_its_line() {
+    let scene = Scene::new();
+    let (before, same) = (scene.pass(&[]).unwrap(), scene.pass(&[("www", "web")]).unwrap());
+    assert!(fixed(&before.generation, &same.generation, &same.source).is_none());
+    let moved =
+        scene.pass(&[("8443", "8444"), ("fleet: {}", "observe: { admin: \"127.0.0.1:9901\" }")]).unwrap();
+    let report = fixed(&before.generation, &moved.generation, &moved.source).unwrap().to_string();
+    assert!(
+        report.contains("routes.yaml:11:1: error: listeners have changed (listeners); restart"),
+        "{report}"
+    );
+    assert!(
+        report.contains("routes.yaml:2:12: error: the admin address has changed (observe.admin)"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_told_at_its_line_with_what_to_do() {
+    let scene = Scene::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let passed = scene.pass(&[("127.0.0.1:8443", &address.to_string())]).unwrap();
+    let error = nearside_proxy::service::bind_all(&passed.generation.listeners).unwrap_err();
+    let told = unbound(&passed.source, 0, &error).to_string();
+    assert!(told.starts_with(&format!("routes.yaml:12:7: error: cannot listen on {address}: ")), "{told}");
+    assert!(told.contains("ss -ltnp"), "{told}");
+}
