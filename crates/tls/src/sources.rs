@@ -77,7 +77,7 @@ fn matches(key_path: &str, pattern: &Path, findings: &mut Findings) -> Vec<PathB
             return Vec::new();
         }
     };
-    let mut files = Vec::new();
+    let (mut files, before) = (Vec::new(), findings.problems.len());
     for entry in found {
         match entry {
             Ok(file) => files.push(file),
@@ -86,7 +86,7 @@ fn matches(key_path: &str, pattern: &Path, findings: &mut Findings) -> Vec<PathB
             }
         }
     }
-    if files.is_empty() && findings.problems.is_empty() {
+    if files.is_empty() && findings.problems.len() == before {
         let hint = "put a PEM file with the chain and the key there, or correct the pattern";
         findings.problems.push(Problem::new(key_path, pattern, "matches no file", hint));
     }
