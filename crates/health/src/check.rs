@@ -74,7 +74,9 @@ impl Check {
         if counted == Counted::Turns {
             self.health_status_change(&backend, passed).await;
         }
-        self.subject().view.look_again(subject.id);
+        // A new generation may have come while the probe was under way, with other ids.
+        let latest = self.subject();
+        latest.view.look_again(latest.id);
         counted
     }
 

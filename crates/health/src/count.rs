@@ -15,7 +15,6 @@ impl Count {
     }
 
     /// Counts one more until the guard is dropped.
-    #[must_use]
     pub fn enter(self: &Arc<Self>) -> InFlight {
         self.0.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))

@@ -39,7 +39,7 @@ impl View {
         let before = cell.standing(now);
         self.judging(backend, || {
             cell.turn(to, &pool.failback, now);
-            self.tell(cell, before, By::Probe, evidence, now);
+            self.tell(cell, before, By::Probe, evidence);
             self.relieve(pool, now);
         });
     }
@@ -49,7 +49,7 @@ impl View {
         let Some(cell) = self.cell(backend) else { return };
         let now = self.now();
         if cell.verdict() != Verdict::Unhealthy && cell.ejection_ran_out(now) {
-            self.tell(cell, Standing::Ejected, By::Passive, "the ejection has run out", now);
+            self.tell(cell, Standing::Ejected, By::Passive, "the ejection has run out");
         }
     }
 
@@ -76,7 +76,7 @@ impl View {
                 "{in_a_row} errors in a row, the last: {fault}; for {} s",
                 until.since(now).as_secs()
             );
-            self.tell(cell, before, By::Passive, &evidence, now);
+            self.tell(cell, before, By::Passive, &evidence);
         });
     }
 
@@ -87,7 +87,7 @@ impl View {
         }
         for (_, _, cell) in self.eligible(pool).filter(|(_, _, cell)| cell.verdict() != Verdict::Unhealthy) {
             if cell.release(now) {
-                self.tell(cell, Standing::Ejected, By::Passive, "nothing else in its pool is usable", now);
+                self.tell(cell, Standing::Ejected, By::Passive, "nothing else in its pool is usable");
             }
         }
     }
@@ -104,7 +104,7 @@ impl View {
             } else if backend.priority == priority {
                 eligible |= other == id;
                 tier.len += 1;
-                tier.ejected += usize::from(cell.standing(now) == Standing::Ejected);
+                tier.ejected += usize::from(cell.state(now).ejected);
                 tier.usable_besides += usize::from(usable && other != id);
             }
         }
@@ -133,7 +133,8 @@ impl View {
         drop(guard);
     }
 
-    fn tell(&self, cell: &Cell, from: Standing, by: By, evidence: &str, at: Now) {
+    fn tell(&self, cell: &Cell, from: Standing, by: By, evidence: &str) {
+        let at = self.now();
         let (key, to) = (cell.key().clone(), cell.standing(at));
         tracing::info!(
             backend = key.as_str(),
@@ -147,3 +148,6 @@ impl View {
         drop(self.changes.send(Change { key, from, to, by, evidence: evidence.into(), at }));
     }
 }
+
+#[cfg(test)]
+mod tests;

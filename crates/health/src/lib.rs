@@ -26,6 +26,9 @@ mod status;
 mod system;
 mod view;
 
+#[cfg(test)]
+mod fixture;
+
 pub use cell::{Cell, Fault};
 pub use change::{By, Change, Standing};
 pub use clock::Clock;

@@ -85,7 +85,7 @@ impl Scheduler {
             if kept.iter().any(is_it) {
                 continue;
             }
-            match self.names.iter().position(is_it) {
+            match self.names.iter().position(|known| is_it(known) && !known.1.is_finished()) {
                 Some(index) => kept.push(self.names.swap_remove(index)),
                 None => {
                     let lookup = Lookup { name: Arc::clone(name), resolver: Arc::clone(&self.resolver) };
@@ -160,3 +160,6 @@ fn part(whole: Duration, random: &mut Random) -> Duration {
         random.below(u64::try_from(whole.as_micros()).unwrap_or(u64::MAX).saturating_add(1)),
     )
 }
+
+#[cfg(test)]
+mod tests;

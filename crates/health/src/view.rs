@@ -129,3 +129,6 @@ impl Evidence for ForRequest<'_> {
         self.view.route_in_flight(route)
     }
 }
+
+#[cfg(test)]
+mod tests;

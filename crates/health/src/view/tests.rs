@@ -1,0 +1,80 @@
+//! The rules of what survives a generation, and of turns and estimates.
+
+use crate::fixture::{generation, id, registry, view};
+use crate::{Fault, ForRequest};
+use nearside_core::place::Position;
+use nearside_core::{Evidence, PoolId, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn evidence_survives_a_generation_with_other_weights_and_order() {
+    let registry = registry();
+    let one = view(&registry, "a@x b@y");
+    one.turned(id(1), Verdict::Unhealthy, "test");
+    one.cell(id(0)).unwrap().observe_rtt(Duration::from_millis(7), one.now());
+    let guard = one.cell(id(0)).unwrap().begin();
+    let next = view(&registry, "b@y*10/2 new@x a@x*999");
+    assert_eq!(next.state(id(0), next.now()).verdict, Verdict::Unhealthy);
+    assert_eq!(next.state(id(1), next.now()).verdict, Verdict::Unknown);
+    let a = next.state(id(2), next.now());
+    assert_eq!((a.rtt_micros, a.in_flight), (Some(7000), 1));
+    drop((one, guard));
+    assert_eq!(next.state(id(2), next.now()).in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_view_uses_is_forgotten() {
+    let registry = registry();
+    let one = view(&registry, "a@x b@y");
+    one.turned(id(1), Verdict::Unhealthy, "test");
+    drop(one);
+    drop(view(&registry, "a@x"));
+    let again = view(&registry, "a@x b@y");
+    assert_eq!(again.state(id(1), again.now()).verdict, Verdict::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_takes_one_turn_however_often_it_is_decided() {
+    let view = view(&registry(), "a@x b@y");
+    let pool = PoolId::new(0);
+    let first = ForRequest::new(&view, None);
+    assert_eq!((first.turn_taken(), first.turn(pool), first.turn(pool)), (None, 0, 0));
+    let repeat = ForRequest::new(&view, first.turn_taken());
+    assert_eq!((repeat.turn(pool), view.turn(pool)), (0, 1));
+    assert_eq!(ForRequest::new(&view, None).turn(pool), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn distance_stands_in_until_a_round_trip_is_measured() {
+    let registry = registry();
+    let generation = Arc::new(generation("a@frankfurt b@virginia c@nowhere"));
+    let dublin = Position::new(53.35, -6.26);
+    let view = registry.view(&generation, dublin);
+    let rtt = |index| view.state(id(index), view.now()).rtt_micros;
+    let (near, far) = (rtt(0).unwrap(), rtt(1).unwrap());
+    assert!((15_000..18_000).contains(&near), "{near}");
+    assert!((75_000..90_000).contains(&far), "{far}");
+    assert_eq!(rtt(2), None);
+    view.cell(id(1)).unwrap().observe_rtt(Duration::from_millis(3), view.now());
+    assert_eq!(rtt(1), Some(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_says_who_says_so_and_since_when() {
+    let view = view(&registry(), "a@x b@y/2!");
+    let began = view.now();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    view.turned(id(1), Verdict::Unhealthy, "test");
+    view.failed(id(0), Fault::Status(502));
+    let all = view.snapshot();
+    let (a, b) = (&all[0], &all[1]);
+    assert_eq!((&*a.key, &*a.pool, &*a.region, a.priority, a.weight), ("web/a", "web", "x", 1, 50));
+    assert_eq!((a.verdict, a.by.name(), a.since, a.usable), ("unknown", "initial", began.as_millis(), true));
+    assert_eq!((a.last_error.as_deref(), a.faults), (Some("status 502"), 1));
+    assert_eq!(a.addresses, ["192.0.2.1:80"]);
+    assert_eq!((b.verdict, b.by.name(), b.since), ("unhealthy", "probe", began.as_millis() + 3000));
+    assert_eq!((b.drain.as_deref(), b.usable), (Some("test"), false));
+    let json = serde_json::to_value(b).unwrap();
+    assert_eq!((&json["by"], &json["standing"]), (&"probe".into(), &"unhealthy".into()));
+}
