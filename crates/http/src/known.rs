@@ -142,7 +142,12 @@ impl Known {
             (Some(start), Some(end)) => NAMES.get(*start..*end).unwrap_or_default(),
             _ => &[],
         };
-        match row.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())) {
+        // Names of one length mostly differ in their first letter, which is cheaper to compare than the name.
+        let first = name.first().map(u8::to_ascii_lowercase);
+        let is = |known: &str| {
+            known.as_bytes().first().copied() == first && name.eq_ignore_ascii_case(known.as_bytes())
+        };
+        match row.iter().find(|(known, _)| is(known)) {
             Some((_, known)) => *known,
             None => Self::by_prefix(name),
         }

@@ -24,6 +24,10 @@ use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// Requests allocate little, but what they do allocate costs half as much here as in glibc's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command comes to.
 pub(crate) enum Done {
     /// Fine.

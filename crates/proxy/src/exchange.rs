@@ -73,6 +73,8 @@ pub(crate) async fn forward<C: Client>(
     let method = client.head().method_text();
     let idempotent = pool.retry.methods.iter().any(|repeated| &**repeated == method);
     let in_pool = live.evidence.pool(plan.pool).map(|pool| pool.begin());
+    let worker = std::sync::Arc::clone(visit.worker);
+    let [to_backend, to_client] = worker.lend_edits();
     let mut journey = Journey {
         until: pool.timeouts.request.map(|after| visit.started + after),
         visit,
@@ -83,10 +85,11 @@ pub(crate) async fn forward<C: Client>(
         repeats: 0,
         repeat: None,
         idempotent,
-        to_backend: Edits::default(),
-        to_client: Edits::default(),
+        to_backend,
+        to_client,
     };
     let end = journey.travel(client, plan, deadline).await;
+    worker.return_edits([journey.to_backend, journey.to_client]);
     drop(in_pool);
     end
 }

@@ -4,8 +4,12 @@ use crate::live::Edge;
 use crate::pool::{Pools, Reserves};
 use crate::service::Presences;
 use crate::stock::Stock;
-use std::sync::Arc;
+use nearside_http::Edits;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many edits wait for the next request at most.
+const KEPT_EDITS: usize = 64;
 
 /// What the connections of one thread share. Its locks are short and never contended but by a look from outside.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Worker {
     pub pools: Pools,
     /// The connections of clients.
     pub presences: Arc<Presences>,
+    /// Edits of heads, used again and again.
+    pub(crate) edits: Mutex<Vec<[Edits; 2]>>,
     /// What all workers share.
     pub edge: Arc<Edge>,
     starvations: AtomicU64,
@@ -32,8 +38,22 @@ impl Worker {
             stock: Arc::default(),
             pools: Pools::new(reserves),
             presences: Arc::default(),
+            edits: Mutex::default(),
             edge,
             starvations: AtomicU64::new(0),
+        }
+    }
+
+    /// Edits for the request's head and for the answer's.
+    pub(crate) fn lend_edits(&self) -> [Edits; 2] {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes edits back for the next request.
+    pub(crate) fn return_edits(&self, edits: [Edits; 2]) {
+        let mut shelf = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.len() < KEPT_EDITS {
+            shelf.push(edits);
         }
     }
 

@@ -23,6 +23,9 @@ use std::task::{Context, Poll, ready};
 /// can be kept.
 pub(super) const READ_OUT: usize = 64 * 1024;
 
+/// A head above this is large: an idle connection does not keep its room.
+const LARGE_HEAD: usize = 1024;
+
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// How far the answer to the request at hand has come.
@@ -145,7 +148,8 @@ impl Downstream {
     /// Lets go of what only a request needs.
     pub(super) fn rest(&mut self) {
         self.body = Inbound::NONE;
-        if self.conn.input().is_empty() {
+        // A usual head's room is kept, which the next request needs again; what a large one took is not.
+        if self.head.fields().buffer().len() > LARGE_HEAD {
             self.head = RequestHead::new();
         }
     }
