@@ -6,9 +6,10 @@
 use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
-use nearside_core::generation::Drain;
+use nearside_core::generation::{Drain, Gate, Pool};
 use nearside_tls::{ClientTable, Clock, Keys, Problem, Table, Wanted};
 use std::path::Path;
+use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -27,6 +28,11 @@ const DRAIN_UNTIL: &Rule = &Rule {
     id: "gate.drain_until",
     severity: Severity::Warning,
     about: "A drain mark's `until` lies ahead.",
+};
+const FAILOVER_BOUND: &Rule = &Rule {
+    id: "gate.failover_bound",
+    severity: Severity::Warning,
+    about: "The worst-case failover time is at most `checks.failover_bound.above`.",
 };
 const LISTENER: &Rule =
     &Rule { id: "gate.listener", severity: Severity::Error, about: "Listeners can be bound." };
@@ -74,7 +80,8 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let certificates = certificates(&generation, around, &mut report);
     let client = ClientTable::load(&generation, around.clock, around.previous);
     let backend_tls = taken(client, &mut report);
-    drains(&generation, around.now, &mut report);
+    drains(&generation, &source, around.now, &mut report);
+    failover_bounds(&generation, &source, &mut report);
     match (certificates, backend_tls) {
         (Some(certificates), Some(backend_tls)) if !report.has_errors() => {
             Ok(Passed { generation, certificates, backend_tls, warnings: report, source })
@@ -128,17 +135,57 @@ fn taken<T>(loaded: Result<(T, Vec<Problem>), Vec<Problem>>, report: &mut Report
     value
 }
 
-fn drains(generation: &Generation, now: i64, report: &mut Report) {
+fn drains(generation: &Generation, source: &Source, now: i64, report: &mut Report) {
     for region in &generation.regions {
         let path = format!("regions.{}.drain", region.name);
         overdue(region.drain.as_ref(), now, &path, report);
     }
     for pool in &generation.pools {
         for (index, backend) in generation.backends_of(pool).iter().enumerate() {
-            let path = format!("pools.{}.backends[{index}].drain", pool.name);
+            let path = format!("{}.backends[{index}].drain", path_of(pool, generation, source));
             overdue(backend.drain.as_ref(), now, &path, report);
         }
     }
+}
+
+/// Where the file declares `pool`: by its name, or in the route that it is named after.
+fn path_of(pool: &Pool, generation: &Generation, source: &Source) -> String {
+    let own = format!("pools.{}", pool.name);
+    let mut routes = generation.routes.routes().iter();
+    match routes.position(|route| route.id == pool.name) {
+        Some(index) if !source.has(&own) => format!("routes[{index}]"),
+        _ => own,
+    }
+}
+
+fn failover_bounds(generation: &Generation, source: &Source, report: &mut Report) {
+    let checks = &generation.checks;
+    let severity = match checks.failover_bound {
+        Gate::Error => Severity::Error,
+        Gate::Warn => Severity::Warning,
+        Gate::Off => return,
+    };
+    for pool in &generation.pools {
+        let bound = nearside_whatif::failover_bound(pool).silent;
+        if bound <= checks.failover_bound_above {
+            continue;
+        }
+        let own = format!("{}.probe", path_of(pool, generation, source));
+        let path = if source.has(&own) { own } else { "defaults.probe".to_owned() };
+        let (found, most) = (seconds(bound), seconds(checks.failover_bound_above));
+        let message = format!(
+            "a silent backend of {} is found out after up to {found}, and {most} is the most",
+            pool.name
+        );
+        let hint =
+            "lower `interval`, `timeout` or `fall` of the probe, or raise `checks.failover_bound.above`";
+        report.push(&path, Finding::new(FAILOVER_BOUND, message).hint(hint).severity(severity));
+    }
+}
+
+/// A time for people.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{} s", (time.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 fn overdue(mark: Option<&Drain>, now: i64, path: &str, report: &mut Report) {

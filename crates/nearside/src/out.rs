@@ -19,10 +19,11 @@ pub(crate) fn error(text: &str) {
     drop(writeln!(std::io::stderr(), "{}", text.trim_end()));
 }
 
-/// An empty table with these titles, as wide as the terminal at most.
+/// An empty table with these titles. Rows stay lines, however wide: a cell that is broken up can neither be read nor
+/// searched for.
 pub(crate) fn table(titles: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(titles.iter().map(|title| title.to_uppercase()));
     table
 }

@@ -12,6 +12,7 @@ use nearside_telemetry::field;
 use nearside_tls::{ClientTable, Clock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use tracing::{error, info, warn};
 
 /// Makes the next generation of a file.
@@ -68,12 +69,12 @@ impl Reloader {
 
     /// Looks at the file, and swaps what is live where it has changed for something that passes the gates.
     pub(crate) async fn pass(&self, edge: &Arc<Edge>, story: &Story, cause: Cause) -> Option<Arc<Live>> {
-        let (reloader, live) = (self.clone(), edge.live.load_full());
+        let (reloader, live, began) = (self.clone(), edge.live.load_full(), Instant::now());
         // Reading and building take a while; probes and the admin interface go on meanwhile.
         let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
         let look =
             looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
-        self.conclude(look, edge, story, cause)
+        self.conclude(look, edge, story, (cause, began))
     }
 
     fn look(&self, live: &Live) -> Look {
@@ -106,7 +107,13 @@ impl Reloader {
         Ok(gates::pass(loaded, &around))
     }
 
-    fn conclude(&self, look: Look, edge: &Edge, story: &Story, cause: Cause) -> Option<Arc<Live>> {
+    fn conclude(
+        &self,
+        look: Look,
+        edge: &Edge,
+        story: &Story,
+        (cause, began): (Cause, Instant),
+    ) -> Option<Arc<Live>> {
         let metrics = &self.maker.metrics;
         match look {
             Look::Same if cause == Cause::Unseen => None,
@@ -130,6 +137,7 @@ impl Reloader {
                     { field::GENERATION } = &*live.prepared.stamp,
                     routes = live.generation.routes.routes().len(),
                     backends = live.generation.backends.len(),
+                    took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
                     "generation swapped"
                 );
                 warn_of(&warnings);

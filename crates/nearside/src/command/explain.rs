@@ -27,7 +27,16 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
             return Ok(Done::Refused);
         }
     };
-    let mut generation = loaded.generation;
+    let (told, choice) = explain(loaded.generation, args)?;
+    if args.json {
+        out::json(&told)
+    } else {
+        out::text(&draw(&told))
+    }
+    Ok(if matches!(choice, Choice::Refuse(..)) { Done::Refused } else { Done::Fine })
+}
+
+fn explain(mut generation: Generation, args: &ExplainArgs) -> anyhow::Result<(Value, Choice)> {
     for name in &args.drain {
         mark(&mut generation, name)?;
     }
@@ -56,13 +65,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
     };
     let mut trace = FullTrace::default();
     let choice = decide(&input, &mut trace);
-    let told = tell(&generation, &facts, choice, &trace);
-    if args.json {
-        out::json(&told)
-    } else {
-        out::text(&draw(&told))
-    }
-    Ok(if matches!(choice, Choice::Refuse(..)) { Done::Refused } else { Done::Fine })
+    Ok((tell(&generation, &facts, choice, &trace), choice))
 }
 
 /// Evidence as the arguments suppose it.
@@ -155,7 +158,10 @@ pub(crate) fn tell(generation: &Generation, facts: &Facts<'_>, choice: Choice, t
                     json!({ "backend": name(id), "readmitted": true, "why": "all are down, so it is tried anyway" }),
                 );
             }
-            Event::Chosen(..) | Event::Refused(_) => {}
+            Event::Refused(reason) => {
+                note(&mut steps, json!({ "reason": reason.name(), "why": reason.sentence() }));
+            }
+            Event::Chosen(..) => {}
         }
     }
     json!({
@@ -229,7 +235,8 @@ pub(crate) fn draw(told: &Value) -> String {
             } else {
                 text(event, "reason")
             };
-            table.add_row([title, text(event, "backend"), reason, text(event, "why")]);
+            let backend = event.get("backend").and_then(Value::as_str).unwrap_or_default().to_owned();
+            table.add_row([title, backend, reason, text(event, "why")]);
         }
     }
     let (request, choice) = (&told["request"], &told["choice"]);
@@ -254,4 +261,105 @@ pub(crate) fn draw(told: &Value) -> String {
         text(request, "client"),
         out::draw(&mut table),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+version: 1
+regions:
+  fra: { place: { country: DE, lat: 50.11, lon: 8.68 } }
+  dub: { place: { country: IE, lat: 53.35, lon: -6.26 } }
+  iad: { drain: \"old hall\" }
+pools:
+  web:
+    select: { latency_tolerance: 5ms }
+    backends:
+      - { id: f, url: \"http://127.0.0.1:1\", region: fra }
+      - { id: d, url: \"http://127.0.0.1:2\", region: dub }
+      - { id: i, url: \"http://127.0.0.1:3\", region: iad }
+routes:
+  - { host: www.example.com, path: /shop/*, methods: [GET], pool: web }
+listeners:
+  - { bind: \"127.0.0.1:8443\" }
+";
+
+    /// The answer's table without the steps that pass all on, its blanks folded.
+    fn told(changes: impl FnOnce(&mut ExplainArgs)) -> String {
+        let mut args = ExplainArgs {
+            host: "www.example.com".to_owned(),
+            path: "/shop/a?b=c".to_owned(),
+            method: "GET".to_owned(),
+            client: [192, 0, 2, 1].into(),
+            down: Vec::new(),
+            drain: Vec::new(),
+            place: Some("DE,50.11,8.68".to_owned()),
+            seed: 1,
+            json: false,
+            file: "routes.yaml".into(),
+        };
+        changes(&mut args);
+        let (generation, ..) = nearside_config::load(FILE).unwrap();
+        let text = match explain(generation, &args) {
+            Ok((told, _)) => draw(&told),
+            Err(error) => error.to_string(),
+        };
+        let kept = text.lines().filter(|line| !line.ends_with("passes all on") && !line.starts_with("STEP"));
+        kept.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+    }
+
+    #[test]
+    fn every_backend_that_lost_has_its_reason() {
+        assert_eq!(
+            told(|_| {}),
+            "GET www.example.com/shop/a from 192.0.2.1\n\
+             4 drain i excluded.drained it or its region is marked drained: \"old hall\"\n\
+             13 latency d lost.latency another is nearer by more than the tolerance\n\
+             => f in fra: won.latency (it is the nearest)\n"
+        );
+    }
+
+    #[test]
+    fn suppositions_are_taken_by_region_backend_and_key() {
+        for down in ["fra", "f", "web/f"] {
+            let text = told(|args| args.down.push(down.to_owned()));
+            assert!(text.contains("5 health f excluded.unhealthy") && text.contains("=> d in dub"), "{text}");
+            let text = told(|args| args.drain.push(down.to_owned()));
+            assert!(
+                text.contains("4 drain f excluded.drained") && text.contains("supposed by --drain"),
+                "{text}"
+            );
+        }
+        let unknown = told(|args| args.down.push("lis".to_owned()));
+        assert_eq!(
+            unknown,
+            "--down lis: no region or backend has this name; there are fra, dub, iad, f, d, i\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_at_which_step_and_why() {
+        let cases: [(fn(&mut ExplainArgs), &str); 3] = [
+            (
+                |args| args.host = "other.example.com".to_owned(),
+                "1 route no_route.host no route names this host\n=> refused with 404",
+            ),
+            (
+                |args| args.path = "/".to_owned(),
+                "1 route no_route.path the host has no route for this path\n=> refused with 404",
+            ),
+            (
+                |args| args.method = "POST".to_owned(),
+                "1 route no_route.method the path has no route for this method\n=> refused with 405",
+            ),
+        ];
+        for (change, expected) in cases {
+            let text = told(change);
+            assert!(text.contains(expected), "{text}");
+        }
+        let text = told(|args| args.drain = vec!["fra".to_owned(), "dub".to_owned()]);
+        assert!(text.contains("=> refused with 503: refused.drained"), "{text}");
+    }
 }

@@ -86,6 +86,32 @@ fn a_mark_past_its_until_is_a_warning() {
 }
 
 #[test]
+fn what_a_route_declares_itself_is_told_there() {
+    let inline = "host: www.example.com, backends: [{ url: \"http://127.0.0.1:8\", region: a, drain: { reason: disk, until: \"2026-05-01\" } }]";
+    let told = Scene::new().told(&[("host: www.example.com, pool: web", inline)]);
+    assert!(told.starts_with("10:81 warning routes[0].backends[0].drain: the drain was to end"), "{told}");
+}
+
+#[test]
+fn a_slow_failover_is_a_warning_an_error_or_nothing_as_the_file_says() {
+    let slow = |then: &str| {
+        let checks = format!("checks: {{ failover_bound: {{ above: 30s, then: {then} }} }}\nlisteners:");
+        let scene = Scene::new();
+        let changes =
+            [("    backends:", "    probe: { interval: 30s }\n    backends:"), ("listeners:", &checks)];
+        (scene.told(&changes), scene.pass(&changes).is_ok())
+    };
+    let said = |severity: &str| {
+        format!(
+            "7:5 {severity} pools.web.probe: a silent backend of web is found out after up to 39 s, and 30 s is the most\n"
+        )
+    };
+    assert_eq!(slow("warn"), (said("warning"), true));
+    assert_eq!(slow("error"), (said("error"), false));
+    assert_eq!(slow("off"), (String::new(), true));
+}
+
+#[test]
 fn everything_is_told_at_once() {
     let changes = [
         ("fleet: {}", "fleet: { key_file: none.key }"),
