@@ -78,7 +78,7 @@ impl Edits {
                 return;
             }
             self.remove(known);
-            self.add(name.as_bytes(), value);
+            self.add(known, name.as_bytes(), value);
         }
     }
 
@@ -95,7 +95,7 @@ impl Edits {
             self.set(known, value);
         } else {
             self.remove_name(name);
-            self.add(name.as_bytes(), value);
+            self.add(known, name.as_bytes(), value);
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Edits {
     /// Appends a field and leaves others of this class alone; as with [`Edits::set`], not `Host`, framing and connection.
     pub fn append(&mut self, known: Known, value: &[u8]) {
         if let (Some(name), false) = (known.name(), known == Known::Host) {
-            self.add(name.as_bytes(), value);
+            self.add(known, name.as_bytes(), value);
         }
     }
 
@@ -115,8 +115,9 @@ impl Edits {
         if !is_token(name.as_bytes()) {
             return Err(Refusal::FieldName);
         }
-        if Known::classify(name.as_bytes()) != Known::Host {
-            self.add(name.as_bytes(), value);
+        let known = Known::classify(name.as_bytes());
+        if known != Known::Host {
+            self.add(known, name.as_bytes(), value);
         }
         Ok(())
     }
@@ -172,8 +173,8 @@ impl Edits {
         }
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) {
-        if WRITERS.has(Known::classify(name)) {
+    fn add(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        if WRITERS.has(known) {
             return;
         }
         let start = self.text.len();
@@ -193,7 +194,10 @@ impl Edits {
     /// Keeps a value; a byte that would end the line or is no part of a value becomes a space (RFC 9110, 5.5).
     fn keep_value(&mut self, value: &[u8]) -> Span {
         let start = self.text.len();
-        self.text.extend(trim(value).iter().map(|byte| if is_value_byte(*byte) { *byte } else { b' ' }));
+        self.text.extend_from_slice(trim(value));
+        for byte in self.text.iter_mut().skip(start).filter(|byte| !is_value_byte(**byte)) {
+            *byte = b' ';
+        }
         Span::new(start, self.text.len())
     }
 }
