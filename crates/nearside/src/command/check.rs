@@ -104,7 +104,7 @@ fn draw(told: &Value) -> String {
     let rate =
         |key: &str| told.pointer(&format!("/probes_per_second/{key}")).and_then(Value::as_f64).unwrap_or(0.0);
     format!(
-        "{}\n{}\nEach PoP sends {:.1} probes a second, and up to {:.1} while verdicts are open.\n\
+        "{}\n{}(as if all regions were equally near)\n\nEach PoP sends {:.1} probes a second, and up to {:.1} while verdicts are open.\n\
          Requests need not wait for a verdict: a refused connection goes on to the next backend at once.",
         out::draw(&mut bounds),
         out::draw(&mut losses),

@@ -341,7 +341,8 @@ listeners:
 
     #[test]
     fn a_refusal_says_at_which_step_and_why() {
-        let cases: [(fn(&mut ExplainArgs), &str); 3] = [
+        type Change = fn(&mut ExplainArgs);
+        let cases: [(Change, &str); 3] = [
             (
                 |args| args.host = "other.example.com".to_owned(),
                 "1 route no_route.host no route names this host\n=> refused with 404",

@@ -38,7 +38,7 @@ fn draw(status: &Value) -> String {
 
 fn head(status: &Value) -> String {
     let mut text = format!(
-        "PoP {}, generation {}, {}, {} for {}\n",
+        "PoP {}, generation {}, {}, {}, up for {}\n",
         word(&status["pop"], "name"),
         word(status, "generation"),
         word(status, "phase"),
