@@ -1,6 +1,11 @@
 //! Holds a tree to every rule: the shape of each value, then what values ask of each other.
 
+mod listeners;
 mod names;
+mod policy;
+mod pools;
+mod regions;
+mod routes;
 
 use crate::document::Document;
 use crate::load::Tree;
@@ -50,10 +55,16 @@ pub fn check(tree: Tree) -> Result<Checked, Report> {
     let source = tree.source;
     let mut reader = Reader::default();
     let document = source.tree().and_then(|root| Document::read(&mut reader, root, None));
-    let (problems, gaps) = (reader.problems, reader.gaps);
-    let mut found = Found { source: &source, gaps, problems };
+    let mut unread: Vec<String> = reader.problems.iter().map(|problem| problem.path.clone()).collect();
+    unread.sort_unstable();
+    let mut found = Found { source: &source, unread, problems: reader.problems };
     if let Some(document) = &document {
         names::check(document, &mut found);
+        regions::check(document, &mut found);
+        pools::check(document, &mut found);
+        policy::check(document, &mut found);
+        routes::check(document, &mut found);
+        listeners::check(document, &mut found);
     }
     let problems = found.problems;
     let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -70,8 +81,8 @@ pub fn check(tree: Tree) -> Result<Checked, Report> {
 /// What is being found.
 struct Found<'a> {
     source: &'a Source,
-    /// Whether values are missing because they could not be read.
-    gaps: bool,
+    /// Where something could not be read, sorted: what stands there now is a default, or nothing.
+    unread: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -82,10 +93,17 @@ impl Found<'_> {
         self.problems.push(finding.at(position, path));
     }
 
-    /// Records a finding that follows from what is not there, unless that could not be read.
-    fn absent(&mut self, path: String, finding: Finding) {
-        if !self.gaps {
+    /// Records a finding about the value at `path` that follows from all of `scope`, if all of it was read.
+    fn given(&mut self, scope: &str, path: String, finding: Finding) {
+        if self.read(scope) {
             self.at(path, finding);
         }
+    }
+
+    /// Whether everything at and below `scope` was read.
+    fn read(&self, scope: &str) -> bool {
+        let from = self.unread.partition_point(|path| path.as_str() < scope);
+        let mut within = self.unread.iter().skip(from).map_while(|path| path.strip_prefix(scope));
+        !within.any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 }

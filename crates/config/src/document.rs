@@ -10,7 +10,7 @@ mod region;
 mod route;
 
 pub(crate) use entrance::{CertificateEntry, Checks, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol};
-pub(crate) use policy::{Connections, Defaults, Probe, Retry, RetryCause, Timeouts};
+pub(crate) use policy::{Defaults, Probe, Retry, RetryCause, Timeouts};
 pub(crate) use pool::{Backend, BackendTls, HostHeader, Pool, Pools};
 pub(crate) use region::{Drain, Place, Region};
 pub(crate) use route::{FieldEdits, MethodList, Route, Upgrade};

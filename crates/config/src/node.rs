@@ -1,5 +1,6 @@
 //! A node of the file: a value and where it stands.
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// A place in the file, counted from 1, in characters.
@@ -28,7 +29,36 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Scalar { text: Box<str>, plain: bool },
     List(Vec<Node>),
-    Map(Vec<Entry>),
+    Map(Map),
+}
+
+/// A mapping in the file's order; a long one is found in by hash.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Map {
+    entries: Vec<Entry>,
+    index: HashMap<Box<str>, usize>,
+}
+
+impl Map {
+    const SHORT: usize = 16;
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
+        if self.index.is_empty() {
+            return self.entries.iter().find(|entry| *entry.key == *key);
+        }
+        self.index.get(key).and_then(|index| self.entries.get(*index))
+    }
+
+    /// Adds an entry; of two with one key the first is found.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        if self.entries.len() > Self::SHORT {
+            let from = if self.index.is_empty() { 0 } else { self.entries.len() - 1 };
+            for (at, entry) in self.entries.iter().enumerate().skip(from) {
+                self.index.entry(entry.key.clone()).or_insert(at);
+            }
+        }
+    }
 }
 
 /// A key with its value.
@@ -67,12 +97,17 @@ impl Node {
 
     /// The value of `key`, where this is a mapping that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|entry| *entry.key == *key).map(|entry| &entry.value)
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The entry of `key`, where this is a mapping that has it.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        if let Value::Map(map) = &self.value { map.get(key) } else { None }
     }
 
     /// The entries of a mapping; none of anything else.
     pub(crate) fn entries(&self) -> &[Entry] {
-        if let Value::Map(entries) = &self.value { entries } else { &[] }
+        if let Value::Map(map) = &self.value { &map.entries } else { &[] }
     }
 }
 

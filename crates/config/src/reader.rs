@@ -11,8 +11,6 @@ use std::fmt::Write;
 pub(crate) struct Reader<'a> {
     path: Vec<Step<'a>>,
     pub(crate) problems: Vec<Problem>,
-    /// Whether a value was left out because it could not be read: then nothing follows from absence.
-    pub(crate) gaps: bool,
     /// What pools inherit, once it is read.
     pub(crate) defaults: crate::document::Defaults,
 }
@@ -72,16 +70,14 @@ impl<'a> Reader<'a> {
         default: Option<fn() -> T>,
     ) -> Option<T> {
         let inherited = || base.cloned().filter(|_| default.is_some()).or_else(|| default.map(|make| make()));
-        match map.entries().iter().find(|entry| *entry.key == *key) {
+        match map.entry(key) {
             Some(entry) => {
-                let read = self.entry(entry, base);
-                self.gaps |= read.is_none();
-                read.or_else(inherited)
+                // What is wrong is told; with a value in its place the rest can be checked all the same.
+                self.entry(entry, base).or_else(inherited).or_else(T::stand_in)
             }
             None => inherited().or_else(|| {
                 self.problem(map.at, Finding::new(rule::MISSING, format!("{} is missing", quoted(key))));
-                self.gaps = true;
-                None
+                T::stand_in()
             }),
         }
     }
@@ -122,7 +118,8 @@ fn alike<'w>(found: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w st
         (if same { 0 } else { strsim::damerau_levenshtein(&short, word) }, word)
     });
     let (distance, word) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + word.chars().count() / 4).then_some(word)
+    let length = word.chars().count();
+    (distance <= 1 + length / 4 && distance < length).then_some(word)
 }
 
 #[cfg(test)]
@@ -139,5 +136,6 @@ mod tests {
         check("max-in-flight", Some("max_in_flight"));
         check("URL", Some("url"));
         check("colour", None);
+        assert_eq!(alike("c", ["a", "b"].into_iter()), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::node::Position;
 use crate::rule::{Rule, Severity};
 use crate::source::Source;
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -174,8 +174,6 @@ fn excerpt(line: &str, problem: &Problem) -> String {
     let skipped = column.saturating_sub(80);
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let part: String = line.chars().skip(skipped).take(120).map(clean).collect();
-    let mut text = String::new();
     let (number, indent) = (problem.line, column - skipped);
-    writeln!(text, "{number:>5} | {}\n      | {:indent$}^", part.trim_end(), "").ok();
-    text
+    format!("{number:>5} | {}\n      | {:indent$}^\n", part.trim_end(), "")
 }

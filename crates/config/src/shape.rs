@@ -18,6 +18,11 @@ pub(crate) trait Shape: Sized {
 
     /// The value as the file would say it, defaults and all.
     fn write(&self) -> serde_yaml::Value;
+
+    /// What stands in for a required value that could not be read, so that the rest is checked all the same.
+    fn stand_in() -> Option<Self> {
+        None
+    }
 }
 
 /// What a key asks for, as the pages describe it.
@@ -76,6 +81,11 @@ pub(crate) trait Scalar: Sized {
     fn refuse(_found: Kind) -> Option<Finding> {
         None
     }
+
+    /// See [`Shape::stand_in`].
+    fn stand_in() -> Option<Self> {
+        None
+    }
 }
 
 impl<T: Scalar> Shape for T {
@@ -103,6 +113,10 @@ impl<T: Scalar> Shape for T {
 
     fn write(&self) -> serde_yaml::Value {
         Scalar::write(self)
+    }
+
+    fn stand_in() -> Option<Self> {
+        <T as Scalar>::stand_in()
     }
 }
 
@@ -169,14 +183,8 @@ impl<T: Shape> Shape for Vec<T> {
             reader.wrong_type(node, "a list", None);
             return None;
         };
-        let mut values = Self::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            match reader.item(index, item) {
-                Some(value) => values.push(value),
-                None => reader.gaps = true,
-            }
-        }
-        Some(values)
+        let items = items.iter().enumerate();
+        Some(items.filter_map(|(index, item)| reader.item(index, item)).collect())
     }
 
     fn write(&self) -> serde_yaml::Value {
@@ -184,9 +192,23 @@ impl<T: Shape> Shape for Vec<T> {
     }
 }
 
-/// A list with an entry at least.
+/// A list with an entry at least. It knows the places of its entries: one that cannot be read is left out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Some1<T>(pub(crate) Vec<T>);
+pub(crate) struct Some1<T>(pub(crate) Vec<T>, Vec<usize>);
+
+impl<T> Some1<T> {
+    /// The entries with their places in the file.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.1.iter().copied().zip(&self.0)
+    }
+}
+
+impl<T> From<Vec<T>> for Some1<T> {
+    fn from(items: Vec<T>) -> Self {
+        let places = (0..items.len()).collect();
+        Self(items, places)
+    }
+}
 
 impl<T: Shape> Shape for Some1<T> {
     fn form() -> Form {
@@ -194,16 +216,31 @@ impl<T: Shape> Shape for Some1<T> {
     }
 
     fn read<'a>(reader: &mut Reader<'a>, node: &'a Node, _base: Option<&Self>) -> Option<Self> {
-        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        let Value::List(items) = &node.value else {
+            reader.wrong_type(node, "a list", None);
+            return None;
+        };
+        if items.is_empty() {
             reader
                 .problem(node.at, Finding::new(rule::EMPTY_LIST, "an empty list").hint("name one at least"));
             return None;
         }
-        Vec::read(reader, node, None).map(Self)
+        let mut list = Self(Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+        for (place, item) in items.iter().enumerate() {
+            if let Some(value) = reader.item(place, item) {
+                list.0.push(value);
+                list.1.push(place);
+            }
+        }
+        Some(list)
     }
 
     fn write(&self) -> serde_yaml::Value {
         self.0.write()
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Vec::new().into())
     }
 }
 
@@ -252,9 +289,8 @@ impl<K: Scalar, T: Shape> Names<K, T> {
         for entry in node.entries() {
             let key = K::parse(&entry.key).map_err(|finding| reader.problem(entry.at, finding));
             let value = reader.entry(entry, base);
-            match (key, value) {
-                (Ok(key), Some(value)) => values.push((key, value)),
-                _ => reader.gaps = true,
+            if let (Ok(key), Some(value)) = (key, value) {
+                values.push((key, value));
             }
         }
         Some(Self(values))

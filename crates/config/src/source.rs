@@ -75,11 +75,12 @@ impl Source {
 
 fn into_map<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(&'a Node, Position, &'p str)> {
     let path = path.strip_prefix('.').unwrap_or(path);
-    let fits = node.entries().iter().filter_map(|entry| {
-        let rest = path.strip_prefix(&*entry.key)?;
-        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((entry, rest))
+    let cuts = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]);
+    let mut fits = cuts.filter_map(|at| {
+        let (key, rest) = path.split_at_checked(at)?;
+        Some((node.entry(key)?, rest))
     });
-    let (entry, rest) = fits.max_by_key(|(entry, _)| entry.key.len())?;
+    let (entry, rest) = fits.next_back()?;
     Some((&entry.value, entry.at, rest))
 }
 

@@ -1,6 +1,6 @@
 //! Reads YAML into a positioned tree, within bounds. The only file that knows the YAML parser.
 
-use crate::node::{Entry, Kind, Node, Position, Value, quoted};
+use crate::node::{Entry, Kind, Map, Node, Position, Value, quoted};
 use crate::report::{Finding, Problem};
 use crate::rule;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
@@ -61,7 +61,7 @@ struct Open {
 
 enum Parts {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<Box<str>, u32>, key: Option<(Box<str>, Position)> },
+    Map { map: Map, key: Option<(Box<str>, Position)> },
 }
 
 impl Builder {
@@ -85,7 +85,7 @@ impl Builder {
             Event::Alias(anchor) => self.alias(anchor, at),
             Event::SequenceStart(anchor, None) => self.begin(at, anchor, Parts::List(Vec::new())),
             Event::MappingStart(anchor, None) => {
-                let parts = Parts::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                let parts = Parts::Map { map: Map::default(), key: None };
                 self.begin(at, anchor, parts)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
@@ -107,7 +107,7 @@ impl Builder {
         let Some(Open { at, anchor, parts }) = self.open.pop() else { return Ok(()) };
         let value = match parts {
             Parts::List(items) => Value::List(items),
-            Parts::Map { entries, .. } => Value::Map(entries),
+            Parts::Map { map, .. } => Value::Map(map),
         };
         self.value(Node { value, at }, anchor)
     }
@@ -138,8 +138,8 @@ impl Builder {
         match self.open.last_mut().map(|open| &mut open.parts) {
             None => self.root = Some(node),
             Some(Parts::List(items)) => items.push(node),
-            Some(Parts::Map { entries, key, .. }) => match key.take() {
-                Some((key, at)) => entries.push(Entry { key, at, value: node }),
+            Some(Parts::Map { map, key }) => match key.take() {
+                Some((key, at)) => map.push(Entry { key, at, value: node }),
                 None => return self.key(node),
             },
         }
@@ -151,11 +151,11 @@ impl Builder {
             return self
                 .stop(node.at, Finding::new(rule::KEY, "a collection as a key").hint("a key is text"));
         };
-        let Some(Open { parts: Parts::Map { seen, key, .. }, .. }) = self.open.last_mut() else {
+        let Some(Open { parts: Parts::Map { map, key }, .. }) = self.open.last_mut() else {
             return Ok(());
         };
         *key = Some((text.clone(), node.at));
-        if let Some(first) = seen.insert(text.clone(), node.at.line) {
+        if let Some(first) = map.get(&text).map(|entry| entry.at.line) {
             let message = format!("the key {} stands here again", quoted(&text));
             let finding = Finding::new(rule::DUPLICATE_KEY, message).hint(format!("first in line {first}"));
             self.problems.push(finding.at(node.at, self.path()));
@@ -188,7 +188,7 @@ fn count(node: &Node) -> usize {
     1 + match &node.value {
         Value::Scalar { .. } => 0,
         Value::List(items) => items.iter().map(count).sum(),
-        Value::Map(entries) => entries.iter().map(|entry| count(&entry.value)).sum(),
+        Value::Map(_) => node.entries().iter().map(|entry| count(&entry.value)).sum(),
     }
 }
 

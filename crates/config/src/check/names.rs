@@ -1,4 +1,4 @@
-//! What is referred to is declared, and what must differ differs.
+//! What is referred to is declared.
 
 use super::Found;
 use crate::document::{Backend, Document};
@@ -6,6 +6,7 @@ use crate::node::{Node, quoted};
 use crate::reader::suggest;
 use crate::report::Finding;
 use crate::rule;
+use crate::shape::Some1;
 use std::collections::HashSet;
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {
@@ -16,17 +17,13 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
         node.map(Node::entries).unwrap_or_default().iter().map(|entry| &*entry.key).collect()
     };
     let (regions, pools) = (declared("regions"), declared("pools"));
-    if regions.len() > 256 {
-        let message = format!("{} regions; at most 256 are possible", regions.len());
-        found.at("regions".to_owned(), Finding::new(rule::TOO_MANY, message));
-    }
     for (path, backend) in backends(document) {
         if !regions.contains(&*backend.region.0) {
             let finding = undeclared("region", &backend.region.0, &regions);
             found.at(format!("{path}.region"), finding);
         }
     }
-    for (index, route) in document.routes.0.iter().enumerate() {
+    for (index, route) in document.routes.placed() {
         if let Some(pool) = route.pool.as_ref().filter(|pool| !pools.contains(&*pool.0)) {
             found.at(format!("routes[{index}].pool"), undeclared("pool", &pool.0, &pools));
         }
@@ -37,11 +34,11 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
 pub(super) fn backends(document: &Document) -> impl Iterator<Item = (String, &Backend)> {
     let declared = document.pools.0.0.iter().flat_map(|(name, pool)| {
         let path = move |(index, backend)| (format!("pools.{}.backends[{index}]", name.0), backend);
-        pool.backends.0.iter().enumerate().map(path)
+        pool.backends.placed().map(path)
     });
-    let inline = document.routes.0.iter().enumerate().flat_map(|(route, declared)| {
-        let list = declared.backends.iter().flat_map(|backends| &backends.0);
-        list.enumerate().map(move |(index, backend)| (format!("routes[{route}].backends[{index}]"), backend))
+    let inline = document.routes.placed().flat_map(|(route, declared)| {
+        let list = declared.backends.iter().flat_map(Some1::placed);
+        list.map(move |(index, backend)| (format!("routes[{route}].backends[{index}]"), backend))
     });
     declared.chain(inline)
 }

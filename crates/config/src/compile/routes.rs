@@ -2,7 +2,7 @@
 
 use crate::compile::Pools;
 use crate::document::{self, Document, MethodList, Pool, Upgrade};
-use crate::scalar::http::FieldValue;
+use crate::scalar::field::FieldValue;
 use crate::shape::Names;
 use nearside_core::method::Methods;
 use nearside_core::route::{Action, Answer, FieldEdits, Limits, Route};
@@ -15,6 +15,8 @@ pub(super) fn compile(document: &Document, pools: &mut Pools<'_>) -> Vec<Route> 
             routes.push(route(declared, action));
         }
     }
+    // Of routes for one host and path the table takes the first that serves the method.
+    routes.sort_by_key(|route| route.methods == Methods::Any);
     routes
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn methods(list: &MethodList) -> Methods {
 fn edits(edits: &document::FieldEdits) -> FieldEdits {
     let pairs = |fields: &Names<_, FieldValue>| {
         let pair =
-            |(name, value): &(crate::scalar::http::FieldName, FieldValue)| (name.0.clone(), value.0.clone());
+            |(name, value): &(crate::scalar::field::FieldName, FieldValue)| (name.0.clone(), value.0.clone());
         fields.0.iter().map(pair).collect()
     };
     FieldEdits {

@@ -2,7 +2,7 @@
 
 use crate::node::{Kind, Node};
 use crate::reader::Reader;
-use crate::scalar::http::RedirectStatus;
+use crate::scalar::answer::RedirectStatus;
 use crate::scalar::quantity::{Pause, Time};
 use crate::scalar::words;
 use crate::shape::{Form, Shape, Some1, document};
@@ -20,7 +20,7 @@ document! {
         /// Whether it speaks TLS.
         tls: bool = false,
         /// What TLS clients are offered.
-        protocols: Some1<TlsProtocol> = Some1(vec![TlsProtocol::H2, TlsProtocol::Http11]),
+        protocols: Some1<TlsProtocol> = vec![TlsProtocol::H2, TlsProtocol::Http11].into(),
         /// A PEM file of the authorities that sign clients. By default no client is asked for a certificate.
         client_ca: Option<PathBuf> = None,
         /// Redirects everything of known hosts to the first TLS listener, with this status.
@@ -40,12 +40,12 @@ words!(TlsProtocol { "h2" => TlsProtocol::H2, "http/1.1" => TlsProtocol::Http11 
 impl Listener {
     /// The listeners of a file that names none: HTTPS, and a redirect to it.
     pub(crate) fn usual() -> Some1<Self> {
-        let protocols = Some1(vec![TlsProtocol::H2, TlsProtocol::Http11]);
+        let protocols = vec![TlsProtocol::H2, TlsProtocol::Http11].into();
         let on = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let https = Self { bind: on(443), tls: true, protocols, client_ca: None, redirect_https: None };
         let http =
             Self { bind: on(80), tls: false, redirect_https: Some(RedirectStatus(308)), ..https.clone() };
-        Some1(vec![https, http])
+        vec![https, http].into()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Policy: what each pool inherits from `defaults` and may override.
 
-use crate::node::{Kind, Node};
+use crate::node::{Kind, Node, quoted};
 use crate::reader::Reader;
 use crate::report::Finding;
 use crate::rule;
-use crate::scalar::http::{Authority, FieldName, FieldValue, Idempotent, Method, Statuses, Target};
+use crate::scalar::answer::Statuses;
+use crate::scalar::field::{FieldName, FieldValue};
+use crate::scalar::http::{Authority, Idempotent, Method, Target};
 use crate::scalar::quantity::{Pause, Percent, Size, Time};
 use crate::scalar::{Int, Says, words};
 use crate::shape::{Form, Names, Scalar, Shape, Some1, Word, WordOr, document};
@@ -78,7 +80,7 @@ document! {
         /// Further headers of an HTTP probe.
         headers: Names<FieldName, FieldValue> = Names::default(),
         /// The statuses that mean healthy.
-        expect: Some1<Statuses> = Some1(vec![Statuses(200..=299)]),
+        expect: Some1<Statuses> = vec![Statuses(200..=299)].into(),
         /// A text that the body of a healthy answer holds.
         expect_body: Option<Says> = None,
         /// The time from one probe to the next.
@@ -169,9 +171,9 @@ document! {
     settings
     /// How many repeats there may be at one time.
     Budget {
-        /// At most this share of the requests in flight,
+        /// The most repeats at one time, as a share of the requests in flight.
         share: Percent<10_000> = Percent(2000),
-        /// and at least this many.
+        /// The repeats that are possible whatever the share says.
         min: Int<0, { u32::MAX }> = Int(10),
     }
 }
@@ -199,7 +201,8 @@ impl Scalar for RetryCause {
             ("timeout", _) => Ok(Self::Timeout),
             (_, Ok(status @ 500..=599)) => Ok(Self::Status(status)),
             _ => {
-                let finding = Finding::new(rule::RETRY_WHEN, format!("\"{text}\" is no cause for a repeat"));
+                let finding =
+                    Finding::new(rule::RETRY_WHEN, format!("{} is no cause for a repeat", quoted(text)));
                 Err(finding.hint(format!("write {}", Self::what())))
             }
         }

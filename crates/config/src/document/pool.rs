@@ -47,7 +47,7 @@ impl Pool {
         let Policy { probe, passive, select, failback, retry, timeouts, connections, loop_limit } =
             defaults.0.clone();
         let (host_header, tls) = (HostHeader::Preserve, BackendTls::default());
-        let backends = Some1(backends);
+        let backends = backends.into();
         Self {
             backends,
             host_header,

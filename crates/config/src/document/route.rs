@@ -1,7 +1,9 @@
 //! Routes: host, path and methods to a pool or an answer.
 
 use crate::document::pool::Backend;
-use crate::scalar::http::{AnswerStatus, FieldName, FieldValue, Location, Method, Target};
+use crate::scalar::answer::{AnswerStatus, Location};
+use crate::scalar::field::{FieldName, FieldValue};
+use crate::scalar::http::{Method, Target};
 use crate::scalar::quantity::Size;
 use crate::scalar::{Int, Name, Says, words};
 use crate::shape::{Names, OneOrMore, Some1, Word, WordOr, document};

@@ -15,7 +15,7 @@ impl Scalar for SocketAddr {
     }
 
     fn parse(text: &str) -> Result<Self, Finding> {
-        text.parse().map_err(|_: std::net::AddrParseError| {
+        text.parse().ok().ok_or_else(|| {
             let finding = Finding::new(rule::ADDRESS, format!("{} is no address with a port", quoted(text)));
             match text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')) {
                 Some(port) if text.starts_with(':') => finding.hint(format!("did you mean \"[::]:{port}\"?")),
@@ -44,7 +44,7 @@ impl Scalar for Cidr {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let address: IpAddr = address.parse().map_err(|_: std::net::AddrParseError| fail())?;
+        let address: IpAddr = address.parse().ok().ok_or_else(fail)?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix.map(str::parse::<u8>) {
             None => bits,
