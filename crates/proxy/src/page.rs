@@ -4,6 +4,8 @@
 //! it. What went wrong stands in `Proxy-Status` (RFC 9209) as far as that list has a word for it.
 
 use nearside_core::Reason;
+use nearside_core::route::{Answer, LocationPart};
+use nearside_http::RequestHead;
 use std::borrow::Cow;
 
 /// An answer made here.
@@ -55,13 +57,28 @@ impl Page {
         Self { status, content_type: "", body: Cow::Borrowed(""), fields: vec![("location", location)] }
     }
 
-    /// A fixed answer of a route.
+    /// A fixed answer of a route to the request with this head.
     #[must_use]
-    pub fn fixed(status: u16, body: &str, location: Option<String>) -> Self {
-        let content_type = if body.is_empty() { "" } else { "text/plain; charset=utf-8" };
-        let fields = location.map(|location| ("location", location)).into_iter().collect();
-        Self { status, content_type, body: body.to_owned().into(), fields }
+    pub fn fixed(answer: &Answer, head: &RequestHead) -> Self {
+        let content_type = if answer.body.is_empty() { "" } else { "text/plain; charset=utf-8" };
+        let location = answer.location.as_ref().map(|parts| ("location", location(parts, head)));
+        let fields = location.into_iter().collect();
+        Self { status: answer.status, content_type, body: answer.body.to_string().into(), fields }
     }
+}
+
+/// A redirect's target, put together for one request.
+fn location(parts: &[LocationPart], head: &RequestHead) -> String {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            LocationPart::Text(piece) => text.push_str(piece),
+            LocationPart::Path => text.push_str(head.path()),
+            LocationPart::Host => text.push_str(head.authority().host()),
+            LocationPart::Query => text.extend(head.query().into_iter().flat_map(|query| ["?", query])),
+        }
+    }
+    text
 }
 
 /// The status that a client gets for `reason`.

@@ -9,7 +9,7 @@ use crate::side::{Client, ClientError, Length};
 use crate::worker::Worker;
 use nearside_core::generation::ListenerKind;
 use nearside_core::policy::Retry;
-use nearside_core::route::{Action, Answer, LocationPart};
+use nearside_core::route::Action;
 use nearside_core::{Choice, Facts, Host, Input, Plan, Reason, RouteId, Tried, decide};
 use nearside_health::{ForRequest, InFlight};
 use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Version};
@@ -225,7 +225,7 @@ impl<'a> Visit<'a> {
                 self.route = Some(id);
                 let action = generation.routes.route(id).map(|route| &route.action);
                 match action {
-                    Some(Action::Answer(answer)) => Verdict::Page(fixed(answer, head), None),
+                    Some(Action::Answer(answer)) => Verdict::Page(Page::fixed(answer, head), None),
                     _ => Verdict::Page(self.error(head, Reason::NoRoutePath), Some(Reason::NoRoutePath)),
                 }
             }
@@ -394,22 +394,4 @@ fn facts<'f>(head: &'f RequestHead, connection: &Connection) -> Facts<'f> {
             Body::Chunked | Body::UntilClose => None,
         },
     }
-}
-
-fn fixed(answer: &Answer, head: &RequestHead) -> Page {
-    let location = answer.location.as_ref().map(|parts| {
-        let mut text = String::new();
-        for part in parts {
-            match part {
-                LocationPart::Text(piece) => text.push_str(piece),
-                LocationPart::Path => text.push_str(head.path()),
-                LocationPart::Host => text.push_str(head.authority().host()),
-                LocationPart::Query => {
-                    text.extend(head.query().into_iter().flat_map(|query| ["?", query]));
-                }
-            }
-        }
-        text
-    });
-    Page::fixed(answer.status, &answer.body, location)
 }

@@ -82,8 +82,7 @@ fn down(candidate: &Candidate<'_>) -> Option<Reason> {
     }
 }
 
-/// What has failed this request. After a connect failure its region is avoided, then its tier, as long as
-/// something else is left.
+/// What has failed this request. After a connect failure its region is avoided; where no other is left, its tier.
 pub(crate) fn tried<'a, E: Evidence, T: Trace>(
     usable: Candidates<'a>,
     pool: &Pool,
@@ -98,7 +97,9 @@ pub(crate) fn tried<'a, E: Evidence, T: Trace>(
     let first = pool.first.index();
     let was_tried = |candidate: &Candidate<'_>| tried.backend(candidate.id.index() - first);
     let fresh = usable.without(trace, |candidate| was_tried(candidate).then_some(Reason::ExcludedTried));
-    fresh
-        .preferring(trace, Reason::ExcludedTried, |candidate| !tried.region(candidate.backend.region.index()))
-        .preferring(trace, Reason::ExcludedTried, |candidate| !tried.tier(candidate.backend.priority))
+    let elsewhere = |candidate: &Candidate<'_>| !tried.region(candidate.backend.region.index());
+    if fresh.iter().any(|candidate| elsewhere(&candidate)) {
+        return fresh.preferring(trace, Reason::ExcludedTried, elsewhere);
+    }
+    fresh.preferring(trace, Reason::ExcludedTried, |candidate| !tried.tier(candidate.backend.priority))
 }

@@ -57,6 +57,7 @@ fn weight_zero_gets_nothing_not_even_when_all_else_is_down() {
 #[test]
 fn after_a_refused_connection_another_region_comes_first_then_another_tier() {
     check("a@fra refused; b@fra; c@iad p2", "c won.failover, a excluded.tried, b excluded.tried");
+    check("a@fra refused; b@dub; c@iad p2", "b won.priority, a excluded.tried, c lost.priority");
     check("a@fra refused; b@fra; c@fra p2", "c won.failover, a excluded.tried, b excluded.tried");
     check("a@fra refused; b@fra", "b won.only, a excluded.tried");
     check("a@fra tried; b@fra; c@iad p2", "b won.priority, a excluded.tried, c lost.priority");
