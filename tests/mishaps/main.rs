@@ -39,7 +39,10 @@ fn check(folder: &Path, arguments: &[&str], parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "{arguments:?} should say {part:?}: {said}");
     }
-    assert!(!said.contains("panicked") && !said.contains("nearside_"), "{arguments:?} shows our insides: {said}");
+    assert!(
+        !said.contains("panicked") && !said.contains("nearside_"),
+        "{arguments:?} shows our insides: {said}"
+    );
 }
 
 fn folder(file: &[u8]) -> TempDir {
