@@ -100,6 +100,11 @@ impl Found<'_> {
         }
     }
 
+    /// Whether the whole file was read.
+    fn all_read(&self) -> bool {
+        self.unread.is_empty()
+    }
+
     /// Whether everything at and below `scope` was read.
     fn read(&self, scope: &str) -> bool {
         let from = self.unread.partition_point(|path| path.as_str() < scope);

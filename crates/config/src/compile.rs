@@ -7,11 +7,11 @@ mod routes;
 use crate::check::Checked;
 use crate::document::{self, Document};
 use crate::source::Source;
+use foldhash::{HashMap, HashMapExt};
 use nearside_core::generation::{CertificateSource, Drain, Fleet, ListenerKind, Region};
 use nearside_core::place::{Place, Position};
 use nearside_core::table::Table;
 use nearside_core::{BackendId, BackendKey, Generation, PoolId, RegionId};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -142,9 +142,15 @@ impl std::error::Error for Report {}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut lines, mut line, mut number) = (self.source.text().lines(), None, 0);
         for problem in &self.problems {
             writeln!(f, "{}:{problem}", self.source.name())?;
-            if let Some(line) = self.source.line(problem.line) {
+            // Problems stand in the file's order, so one walk over the lines serves them all.
+            while number < problem.line {
+                line = lines.next();
+                number += 1;
+            }
+            if let Some(line) = line {
                 f.write_str(&excerpt(line, problem))?;
             }
         }

@@ -51,11 +51,6 @@ impl Source {
         self.tree.as_deref()
     }
 
-    pub(crate) fn line(&self, line: u32) -> Option<&str> {
-        let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        self.text.lines().nth(index)
-    }
-
     /// The position, and whether the whole path was found. A key may hold dots, so the longest that fits wins.
     fn walk(&self, path: &str) -> (Position, bool) {
         let Some(mut node) = self.tree() else { return (Position::START, false) };

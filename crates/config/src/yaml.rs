@@ -3,8 +3,8 @@
 use crate::node::{Entry, Kind, Map, Node, Position, Value, quoted};
 use crate::report::{Finding, Problem};
 use crate::rule;
+use foldhash::{HashMap, HashMapExt};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
-use std::collections::HashMap;
 
 /// The most bytes that a file may have.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! Decides, from an input, what happens to a request, and says why when asked.
 //!
-//! Everything hangs on one line: [`decide`] takes the facts of a request, a [`Generation`], the [`Evidence`]
+//! Everything hangs on one line: [`decide()`] takes the facts of a request, a [`Generation`], the [`Evidence`]
 //! about its backends, a time and a seed, and returns a [`Choice`]. The proxy, `explain`, `simulate` and the
 //! property tests call this one function. This crate has no I/O, no clock, no randomness, no async, no serde
 //! and no logging: what it has to say is in the [`Trace`].

@@ -194,9 +194,13 @@ impl Edits {
     /// Keeps a value; a byte that would end the line or is no part of a value becomes a space (RFC 9110, 5.5).
     fn keep_value(&mut self, value: &[u8]) -> Span {
         let start = self.text.len();
-        self.text.extend_from_slice(trim(value));
-        for byte in self.text.iter_mut().skip(start).filter(|byte| !is_value_byte(**byte)) {
-            *byte = b' ';
+        let value = trim(value);
+        self.text.extend_from_slice(value);
+        // Looked at without stopping early, so that many bytes are looked at in one step.
+        if value.iter().fold(false, |bad, byte| bad | !is_value_byte(*byte)) {
+            for byte in self.text.iter_mut().skip(start).filter(|byte| !is_value_byte(**byte)) {
+                *byte = b' ';
+            }
         }
         Span::new(start, self.text.len())
     }

@@ -33,12 +33,10 @@ pub(crate) fn to_backend(
         edits.remove(known);
     }
     let edge = &visit.worker.edge;
-    edits.set(Known::XNearsideRef, reference(visit.number).as_bytes());
+    edits.set(Known::XNearsideRef, visit.reference.as_bytes());
     edits.set(Known::XNearsidePop, edge.pop.name.as_bytes());
     edits.set(Known::XNearsidePlace, visit.place().as_str().as_bytes());
-    let mut address = Text { bytes: [0; 48], len: 0 };
-    address.display(visit.connection.peer.ip().to_canonical());
-    edits.set(Known::XForwardedFor, address.bytes());
+    edits.set(Known::XForwardedFor, visit.connection.address.as_bytes());
     edits.set(Known::XForwardedHost, head.authority().as_str().as_bytes());
     edits.set(
         Known::XForwardedProto,
@@ -59,7 +57,7 @@ pub(crate) fn to_backend(
 /// Fills `edits` with what changes on the way to the client.
 pub(crate) fn to_client(edits: &mut Edits, visit: &Visit<'_>, route: Option<&FieldEdits>) {
     edits.clear();
-    edits.set(Known::XNearsideRef, reference(visit.number).as_bytes());
+    edits.set(Known::XNearsideRef, visit.reference.as_bytes());
     edits.set(Known::XNearsideGen, visit.live.prepared.stamp.as_bytes());
     if let Some(route) = route {
         declared(edits, route);
@@ -160,32 +158,6 @@ fn strip(edits: &mut Edits, head: &RequestHead, route: &Route) {
         target.extend_from_slice(query.as_bytes());
     }
     edits.target(&target).unwrap_or_default();
-}
-
-/// A short text without allocation: an address.
-struct Text {
-    bytes: [u8; 48],
-    len: usize,
-}
-
-impl Text {
-    fn display(&mut self, value: impl std::fmt::Display) {
-        // An address is at most 45 bytes.
-        std::fmt::write(self, format_args!("{value}")).unwrap_or_default();
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
-}
-
-impl std::fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 pub struct Connection {
     /// The client's end.
     pub peer: SocketAddr,
+    /// Its address as text, written out once.
+    pub address: Box<str>,
     /// Our end.
     pub local: SocketAddr,
     /// Which listener of the generation it came by.
@@ -49,8 +51,9 @@ pub(crate) struct Visit<'a> {
     pub(crate) worker: &'a Arc<Worker>,
     pub(crate) connection: &'a Connection,
     pub(crate) live: Arc<Live>,
-    /// Its ref and its seed.
+    /// Its seed, and the number of its ref.
     pub(crate) number: u64,
+    pub(crate) reference: Reference,
     pub(crate) started: Instant,
     /// Why the last try failed.
     pub(crate) last_failure: Option<Reason>,
@@ -143,11 +146,13 @@ enum Verdict {
 
 impl<'a> Visit<'a> {
     fn begin(worker: &'a Arc<Worker>, connection: &'a Connection) -> Self {
+        let number = worker.edge.next();
         Self {
             worker,
             connection,
             live: worker.edge.live.load_full(),
-            number: worker.edge.next(),
+            number,
+            reference: headers::reference(number),
             started: Instant::now(),
             last_failure: None,
             plan: None,
@@ -277,7 +282,7 @@ impl<'a> Visit<'a> {
 
     fn error(&self, head: &RequestHead, reason: Reason) -> Page {
         let json = head.fields().get(Known::Accept).is_some_and(nearside_http::list::prefers_json);
-        let mut page = Page::error(reason, headers::reference(self.number).as_str(), json);
+        let mut page = Page::error(reason, self.reference.as_str(), json);
         if reason == Reason::NoRouteMethod {
             let allowed = self.live.generation.routes.allowed(head.authority().host(), head.path());
             page.fields.push(("allow", allowed.join(", ")));
@@ -351,7 +356,7 @@ impl Visit<'_> {
         let record = Record {
             time: SystemTime::now() - total,
             asked: Asked::new(
-                headers::reference(self.number).as_str(),
+                self.reference.as_str(),
                 head.method_text().as_bytes(),
                 head.authority().host().as_bytes(),
                 head.path().as_bytes(),

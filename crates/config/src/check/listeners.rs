@@ -4,8 +4,8 @@ use super::{Found, names};
 use crate::document::{CertificateEntry, Document, Listener};
 use crate::report::Finding;
 use crate::rule;
+use foldhash::{HashMap, HashMapExt};
 use nearside_core::generation::Endpoint;
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {

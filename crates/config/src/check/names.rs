@@ -7,7 +7,7 @@ use crate::reader::suggest;
 use crate::report::Finding;
 use crate::rule;
 use crate::shape::Some1;
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     // Names are taken from the tree: a region that could not be read is declared all the same.

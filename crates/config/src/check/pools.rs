@@ -6,8 +6,9 @@ use crate::node::quoted;
 use crate::report::Finding;
 use crate::rule;
 use crate::shape::Some1;
+use foldhash::{HashMap, HashMapExt, HashSet};
 use nearside_core::policy::Protocol;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {

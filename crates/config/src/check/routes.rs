@@ -7,43 +7,39 @@ use crate::report::Finding;
 use crate::rule;
 use crate::scalar::field::FieldName;
 use crate::shape::Some1;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use nearside_core::host::Pattern;
 use nearside_core::route::PathPattern;
-use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     let routes = &document.routes;
     for (index, route) in routes.placed() {
-        let path = format!("routes[{index}]");
-        check_target(&path, route, found);
-        check_answer(&path, route, found);
-        check_strip(&path, route, found);
-        check_edits(&format!("{path}.headers.to_client"), &route.headers.to_client, found);
-        check_edits(&format!("{path}.headers.to_backend"), &route.headers.to_backend, found);
+        check_target(index, route, found);
+        check_answer(index, route, found);
+        check_strip(index, route, found);
+        check_edits((index, "to_client"), &route.headers.to_client, found);
+        check_edits((index, "to_backend"), &route.headers.to_backend, found);
     }
     check_names(document, found);
     check_overlap(routes, found);
     check_rest(routes, found);
 }
 
-fn check_target(path: &str, route: &Route, found: &mut Found<'_>) {
-    let targets = [
-        ("pool", route.pool.is_some()),
-        ("backends", route.backends.is_some()),
-        ("answer", route.answer.is_some()),
-    ];
-    let named: Vec<&str> = targets.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
-    let message = match named.as_slice() {
-        [_] => return,
-        [] => "the route leads nowhere".to_owned(),
-        many => format!("the route has {}", many.join(" and ")),
+fn check_target(index: usize, route: &Route, found: &mut Found<'_>) {
+    let message = match (&route.pool, &route.backends, &route.answer) {
+        (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) => return,
+        (None, None, None) => "the route leads nowhere",
+        (Some(_), Some(_), _) => "the route has a pool and backends",
+        (Some(_), None, Some(_)) => "the route has a pool and an answer",
+        (None, Some(_), Some(_)) => "the route has backends and an answer",
     };
     let finding = Finding::new(rule::ROUTE_TARGET, message);
     let finding = finding.hint("name one of `pool`, `backends` and `answer`");
-    found.given(path, path.to_owned(), finding);
+    let path = format!("routes[{index}]");
+    found.given(&path, path.clone(), finding);
 }
 
-fn check_answer(path: &str, route: &Route, found: &mut Found<'_>) {
+fn check_answer(index: usize, route: &Route, found: &mut Found<'_>) {
     let Some(answer) = &route.answer else { return };
     let status = answer.status.0;
     let redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
@@ -61,10 +57,10 @@ fn check_answer(path: &str, route: &Route, found: &mut Found<'_>) {
     } else {
         finding.hint("leave it out, or choose another status")
     };
-    found.given(&format!("{path}.answer"), format!("{path}.answer.{key}"), finding);
+    found.given(&format!("routes[{index}].answer"), format!("routes[{index}].answer.{key}"), finding);
 }
 
-fn check_strip(path: &str, route: &Route, found: &mut Found<'_>) {
+fn check_strip(index: usize, route: &Route, found: &mut Found<'_>) {
     let Some(prefix) = route.strip_prefix.as_ref().map(|prefix| &*prefix.0) else { return };
     let starts = |long: &str, short: &str| {
         long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -79,30 +75,25 @@ fn check_strip(path: &str, route: &Route, found: &mut Found<'_>) {
     let message = format!("no path of {} begins with {}", quoted(&route.path.to_string()), quoted(prefix));
     let finding = Finding::new(rule::STRIP_PREFIX, message);
     found.given(
-        &format!("{path}.path"),
-        format!("{path}.strip_prefix"),
+        &format!("routes[{index}].path"),
+        format!("routes[{index}].strip_prefix"),
         finding.hint("write whole segments, without a slash at the end"),
     );
 }
 
-fn check_edits(path: &str, edits: &FieldEdits, found: &mut Found<'_>) {
-    let names = |pairs: &'_ [(FieldName, _)]| pairs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    let mut changed: HashSet<FieldName> = HashSet::new();
-    for (key, list) in [("remove", edits.remove.clone()), ("set", names(&edits.set.0))] {
-        for name in list {
-            twice(&format!("{path}.{key}"), &name, changed.insert(name.clone()), found);
+fn check_edits((index, side): (usize, &str), edits: &FieldEdits, found: &mut Found<'_>) {
+    let mut changed: HashSet<&FieldName> = HashSet::new();
+    let mut added: HashSet<&FieldName> = HashSet::new();
+    let removed = edits.remove.iter().map(|name| ("remove", name));
+    let set = edits.set.0.iter().map(|(name, _)| ("set", name));
+    let add = edits.add.0.iter().map(|(name, _)| ("add", name));
+    for (key, name) in removed.chain(set).chain(add) {
+        let names = if key == "add" { &mut added } else { &mut changed };
+        if !names.insert(name) {
+            let finding = Finding::new(rule::HEADER_TWICE, format!("{} is edited twice", quoted(&name.0)));
+            let path = format!("routes[{index}].headers.{side}.{key}");
+            found.at(path, finding.hint("`set` replaces, so it needs no `remove`"));
         }
-    }
-    let mut added: HashSet<FieldName> = HashSet::new();
-    for name in names(&edits.add.0) {
-        twice(&format!("{path}.add"), &name, added.insert(name.clone()), found);
-    }
-}
-
-fn twice(path: &str, name: &FieldName, fresh: bool, found: &mut Found<'_>) {
-    if !fresh {
-        let finding = Finding::new(rule::HEADER_TWICE, format!("{} is edited twice", quoted(&name.0)));
-        found.at(path.to_owned(), finding.hint("`set` replaces, so it needs no `remove`"));
     }
 }
 
@@ -132,9 +123,11 @@ fn check_names(document: &Document, found: &mut Found<'_>) {
 fn check_overlap(routes: &Some1<Route>, found: &mut Found<'_>) {
     let mut taken: HashMap<(&Pattern, &PathPattern, &str), usize> = HashMap::new();
     for (index, route) in routes.placed() {
-        let deciding = ["host", "path", "methods"];
-        if !deciding.iter().all(|key| found.read(&format!("routes[{index}].{key}"))) {
-            continue;
+        if !found.all_read() {
+            let deciding = ["host", "path", "methods"];
+            if !deciding.iter().all(|key| found.read(&format!("routes[{index}].{key}"))) {
+                continue;
+            }
         }
         let mut again: Option<(&Pattern, &str, usize)> = None;
         let methods = methods(&route.methods);

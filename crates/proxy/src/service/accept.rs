@@ -94,6 +94,7 @@ impl Hall {
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
         let mut connection = Connection {
             peer: canonical(peer),
+            address: canonical(peer).ip().to_string().into(),
             local: canonical(local),
             listener: self.listener,
             tls: None,
