@@ -11,8 +11,7 @@ use crate::document::Document;
 use crate::load::Tree;
 use crate::node::Position;
 use crate::reader::Reader;
-use crate::report::{Finding, Problem, Report};
-use crate::rule::Severity;
+use crate::report::{Finding, MOST, Problem, Report};
 use crate::shape::Shape;
 use crate::source::Source;
 use nearside_core::generation::Stamp;
@@ -57,7 +56,8 @@ pub fn check(tree: Tree) -> Result<Checked, Report> {
     let document = source.tree().and_then(|root| Document::read(&mut reader, root, None));
     let mut unread: Vec<String> = reader.problems.iter().map(|problem| problem.path.clone()).collect();
     unread.sort_unstable();
-    let mut found = Found { source: &source, unread, problems: reader.problems };
+    let refused = !reader.problems.is_empty();
+    let mut found = Found { source: &source, unread, problems: reader.problems, refused };
     if let Some(document) = &document {
         names::check(document, &mut found);
         regions::check(document, &mut found);
@@ -66,8 +66,7 @@ pub fn check(tree: Tree) -> Result<Checked, Report> {
         routes::check(document, &mut found);
         listeners::check(document, &mut found);
     }
-    let problems = found.problems;
-    let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let Found { problems, refused, .. } = found;
     let report = Report::new(&source, problems);
     match document {
         Some(document) if !refused => {
@@ -84,13 +83,19 @@ struct Found<'a> {
     /// Where something could not be read, sorted: what stands there now is a default, or nothing.
     unread: Vec<String>,
     problems: Vec<Problem>,
+    /// Whether there is an error among them.
+    refused: bool,
 }
 
 impl Found<'_> {
     /// Records a finding about the value at `path`.
     fn at(&mut self, path: String, finding: Finding) {
-        let position: Position = self.source.position(&path);
-        self.problems.push(finding.at(position, path));
+        // The first error has to be told, however many warnings stand before it.
+        if self.problems.len() < MOST || (finding.is_error() && !self.refused) {
+            self.refused |= finding.is_error();
+            let position: Position = self.source.position(&path);
+            self.problems.push(finding.at(position, path));
+        }
     }
 
     /// Records a finding about the value at `path` that follows from all of `scope`, if all of it was read.

@@ -1,6 +1,6 @@
 //! A node of the file: a value and where it stands.
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use std::fmt;
 
 /// A place in the file, counted from 1, in characters.

@@ -1,7 +1,7 @@
 //! Reads values out of the tree, keeps the path to where it is, and collects every problem on the way.
 
 use crate::node::{Entry, Kind, Node, Position, quoted};
-use crate::report::{Finding, Problem};
+use crate::report::{Finding, MOST, Problem};
 use crate::rule;
 use crate::shape::Shape;
 use std::fmt::Write;
@@ -23,8 +23,10 @@ enum Step<'a> {
 impl<'a> Reader<'a> {
     /// Records a finding about the value that is being read.
     pub(crate) fn problem(&mut self, at: Position, finding: Finding) {
-        let path = self.path();
-        self.problems.push(finding.at(at, path));
+        if self.problems.len() < MOST {
+            let path = self.path();
+            self.problems.push(finding.at(at, path));
+        }
     }
 
     /// Records that `node` is not what was expected.

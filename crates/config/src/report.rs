@@ -5,6 +5,9 @@ use crate::rule::{Rule, Severity};
 use crate::source::Source;
 use std::fmt;
 
+/// A report tells this many problems: a file of nothing but mistakes should not fill the memory.
+pub(crate) const MOST: usize = 10_000;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
@@ -52,6 +55,10 @@ impl Finding {
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     pub(crate) fn at(self, at: Position, path: String) -> Problem {
@@ -156,7 +163,8 @@ impl fmt::Display for Report {
         }
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
-        write!(f, "{errors} error{}, {warnings} warning{}", plural(errors), plural(warnings))
+        write!(f, "{errors} error{}, {warnings} warning{}", plural(errors), plural(warnings))?;
+        if errors + warnings >= MOST { f.write_str("; there may be more") } else { Ok(()) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Reads YAML into a positioned tree, within bounds. The only file that knows the YAML parser.
 
 use crate::node::{Entry, Kind, Map, Node, Position, Value, quoted};
-use crate::report::{Finding, Problem};
+use crate::report::{Finding, MOST, Problem};
 use crate::rule;
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 /// The most bytes that a file may have.
@@ -155,7 +155,8 @@ impl Builder {
             return Ok(());
         };
         *key = Some((text.clone(), node.at));
-        if let Some(first) = map.get(&text).map(|entry| entry.at.line) {
+        let first = map.get(&text).map(|entry| entry.at.line);
+        if let Some(first) = first.filter(|_| self.problems.len() < MOST) {
             let message = format!("the key {} stands here again", quoted(&text));
             let finding = Finding::new(rule::DUPLICATE_KEY, message).hint(format!("first in line {first}"));
             self.problems.push(finding.at(node.at, self.path()));

@@ -144,7 +144,7 @@ fn paths_of_files_are_relative_to_the_folder_of_the_file() {
 }
 
 #[test]
-fn ten_thousand_problems_are_told() {
+fn ten_thousand_problems_are_told_and_no_more() {
     use std::fmt::Write;
     let mut text = "version: 1\nregions: {}\npools:\n".to_owned();
     for index in 0..10_000 {
@@ -156,5 +156,19 @@ fn ten_thousand_problems_are_told() {
     }
     text += "routes: [{ host: \"*\", answer: { status: 200 } }]\nlisteners: [{ bind: \"127.0.0.1:0\" }]\n";
     let report = load(&text).unwrap_err();
-    assert_eq!(report.count(Severity::Error), 20_000);
+    assert_eq!(report.count(Severity::Error), 10_000);
+    assert!(report.to_string().ends_with("10000 errors, 0 warnings; there may be more"));
+}
+
+#[test]
+fn an_error_is_told_whatever_warnings_stand_before_it() {
+    use std::fmt::Write;
+    let mut text = "version: 1\nregions: { a: {} }\nroutes:\n".to_owned();
+    for index in 0..6_000 {
+        let backends = "backends: [{ url: \"http://10.0.0.1\", region: a }]";
+        writeln!(text, "  - {{ host: h{index}.example, path: /x, {backends} }}").unwrap();
+    }
+    text += "listeners: [{ bind: \"127.0.0.1:80\" }, { bind: \"127.0.0.1:80\" }]\n";
+    let report = load(&text).unwrap_err();
+    assert_eq!((report.count(Severity::Error), report.count(Severity::Warning)), (1, 10_000));
 }
