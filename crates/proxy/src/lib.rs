@@ -15,6 +15,7 @@ pub mod live;
 pub mod page;
 pub mod pool;
 pub mod prober;
+mod refused;
 pub mod request;
 pub mod service;
 pub mod side;

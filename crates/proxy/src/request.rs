@@ -101,41 +101,6 @@ pub async fn serve<C: Client>(
     Outcome { whole: end == End::Answered }
 }
 
-/// Writes down a request whose head was not taken, and had no answer where `status` is none; the page for it, and
-/// its ref.
-pub(crate) fn refuse(
-    worker: &Worker,
-    connection: &Connection,
-    protocol: Protocol,
-    status: Option<u16>,
-    reason: Reason,
-) -> (Page, Reference) {
-    let live = worker.edge.live.load_full();
-    let reference = headers::reference(worker.edge.next());
-    let page = Page::with_status(status.unwrap_or(400), reason, reference.as_str(), false);
-    let record = Record {
-        time: SystemTime::now(),
-        asked: Asked::new(reference.as_str(), b"", b"", b""),
-        client: connection.peer.ip(),
-        protocol,
-        tls: connection.tls,
-        generation: Arc::clone(&live.generation),
-        route: None,
-        backend: None,
-        reason: Some(reason),
-        status,
-        tries: 0,
-        total: Duration::ZERO,
-        connect: None,
-        first_byte: None,
-        bytes_in: 0,
-        bytes_out: 0,
-    };
-    live.cells.record(&record);
-    worker.edge.access.write(record);
-    (page, reference)
-}
-
 /// What is done with a request once it was judged.
 enum Verdict {
     /// It is answered here, for this reason if it is not served.

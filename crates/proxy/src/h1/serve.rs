@@ -5,6 +5,7 @@ use crate::deadline::Deadline;
 use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
+use crate::refused;
 use crate::request::{self, Connection};
 use crate::service::Presence;
 use crate::side::{Fill, Sink, Source};
@@ -79,7 +80,7 @@ impl Service for Requests {
     }
 
     fn refuse(&self, status: u16, reason: Reason) -> (Page, Reference) {
-        request::refuse(&self.worker, &self.connection, Protocol::Http11, Some(status), reason)
+        refused::refuse(&self.worker, &self.connection, Protocol::Http11, Some(status), reason)
     }
 }
 

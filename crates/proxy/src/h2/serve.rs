@@ -10,6 +10,7 @@ use crate::h2::shim::Peer;
 use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
+use crate::refused;
 use crate::request::{self, Connection};
 use crate::service::Presence;
 use crate::stock::Stock;
@@ -121,7 +122,7 @@ impl Service for Requests {
             Some(414 | 431) => Reason::RefusedTooLarge,
             _ => Reason::RefusedMalformed,
         };
-        request::refuse(&self.worker, &self.connection, Protocol::Http2, status, reason)
+        refused::refuse(&self.worker, &self.connection, Protocol::Http2, status, reason)
     }
 }
 
