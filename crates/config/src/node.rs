@@ -36,26 +36,27 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Map {
     entries: Vec<Entry>,
-    index: HashMap<Box<str>, usize>,
+    index: Option<Box<HashMap<Box<str>, usize>>>,
 }
 
 impl Map {
     const SHORT: usize = 16;
 
     pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
-        if self.index.is_empty() {
-            return self.entries.iter().find(|entry| *entry.key == *key);
+        match &self.index {
+            None => self.entries.iter().find(|entry| *entry.key == *key),
+            Some(index) => index.get(key).and_then(|at| self.entries.get(*at)),
         }
-        self.index.get(key).and_then(|index| self.entries.get(*index))
     }
 
     /// Adds an entry; of two with one key the first is found.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
         if self.entries.len() > Self::SHORT {
-            let from = if self.index.is_empty() { 0 } else { self.entries.len() - 1 };
+            let from = if self.index.is_some() { self.entries.len() - 1 } else { 0 };
+            let index = self.index.get_or_insert_default();
             for (at, entry) in self.entries.iter().enumerate().skip(from) {
-                self.index.entry(entry.key.clone()).or_insert(at);
+                index.entry(entry.key.clone()).or_insert(at);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::report::Finding;
 use crate::rule;
 use crate::shape::Some1;
 use foldhash::HashSet;
+use std::fmt;
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     // Names are taken from the tree: a region that could not be read is declared all the same.
@@ -30,15 +31,31 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     }
 }
 
+/// The path of a backend.
+#[derive(Clone, Copy)]
+pub(super) enum BackendPath<'a> {
+    Pool(&'a str, usize),
+    Route(usize, usize),
+}
+
+impl fmt::Display for BackendPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(name, index) => write!(f, "pools.{name}.backends[{index}]"),
+            Self::Route(route, index) => write!(f, "routes[{route}].backends[{index}]"),
+        }
+    }
+}
+
 /// Every backend with its path, inline ones included.
-pub(super) fn backends(document: &Document) -> impl Iterator<Item = (String, &Backend)> {
+pub(super) fn backends(document: &Document) -> impl Iterator<Item = (BackendPath<'_>, &Backend)> {
     let declared = document.pools.0.0.iter().flat_map(|(name, pool)| {
-        let path = move |(index, backend)| (format!("pools.{}.backends[{index}]", name.0), backend);
+        let path = move |(index, backend)| (BackendPath::Pool(&name.0, index), backend);
         pool.backends.placed().map(path)
     });
     let inline = document.routes.placed().flat_map(|(route, declared)| {
         let list = declared.backends.iter().flat_map(Some1::placed);
-        list.map(move |(index, backend)| (format!("routes[{route}].backends[{index}]"), backend))
+        list.map(move |(index, backend)| (BackendPath::Route(route, index), backend))
     });
     declared.chain(inline)
 }

@@ -7,6 +7,7 @@ use crate::report::Finding;
 use crate::rule;
 use crate::shape::Some1;
 use foldhash::{HashMap, HashMapExt, HashSet};
+use nearside_core::generation::Endpoint;
 use nearside_core::policy::Protocol;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,8 +63,9 @@ impl Group<'_> {
         self.check_identities(found);
         self.check_protocol(found);
         self.check_weights(found);
-        let regions: HashSet<&str> = backends.iter().map(|backend| &*backend.region.0).collect();
-        if let (1, Some(region)) = (regions.len(), regions.iter().next()) {
+        let region = backends.first().map(|backend| &backend.region.0);
+        if let Some(region) = region.filter(|region| backends.iter().all(|other| other.region.0 == **region))
+        {
             let message = format!("every backend is in the region {}", quoted(region));
             let finding = Finding::new(rule::ONE_REGION, message);
             let finding = finding.hint("nothing is left when that region fails");
@@ -81,14 +83,13 @@ impl Group<'_> {
     }
 
     fn check_identities(&self, found: &mut Found<'_>) {
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut urls: HashMap<&Endpoint, usize> = HashMap::new();
+        let mut ids: HashMap<&str, usize> = HashMap::new();
         for (index, backend) in self.backends.placed() {
-            let endpoint = &backend.url.endpoint;
-            let scheme = if endpoint.tls { "https" } else { "http" };
-            let url = format!("{scheme}://{}:{}", endpoint.host, endpoint.port);
-            let id = backend.id.as_ref().map(|id| (format!("id {}", id.0), "id"));
-            for (identity, key) in [Some((url, "url")), id].into_iter().flatten() {
-                if let Some(first) = seen.insert(identity, index) {
+            let same_url = urls.insert(&backend.url.endpoint, index);
+            let same_id = backend.id.as_ref().and_then(|id| ids.insert(&id.0, index));
+            for (same, key) in [(same_id, "id"), (same_url, "url")] {
+                if let Some(first) = same {
                     let message = format!("two backends of this pool have this {key}");
                     let finding = Finding::new(rule::BACKEND_DUPLICATE, message);
                     let other = format!("{}.backends[{first}]", self.path);

@@ -99,6 +99,9 @@ fn check_edits((index, side): (usize, &str), edits: &FieldEdits, found: &mut Fou
 
 /// Ids differ, and so do the names of pools, of which inline backends make more.
 fn check_names(document: &Document, found: &mut Found<'_>) {
+    if document.routes.0.iter().all(|route| route.id.is_none() && route.backends.is_none()) {
+        return;
+    }
     let mut ids: HashMap<String, (usize, bool)> = HashMap::new();
     let mut pools: HashSet<String> = document.pools.0.0.iter().map(|(name, _)| name.0.to_string()).collect();
     for (index, route) in document.routes.placed() {
