@@ -148,7 +148,8 @@ impl Paths {
         list.push((text.clone(), vec![route]));
     }
 
-    /// Sorts the lists and joins equal paths, those with named methods first.
+    /// Sorts the lists and joins equal paths, whose routes stay in their order: who compiles puts those with named
+    /// methods first.
     fn sort(&mut self) {
         for list in [&mut self.exact, &mut self.prefixes] {
             list.sort_by(|one, other| one.0.cmp(&other.0));
