@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 /// What became of one request.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// Its place in the load.
+    pub number: u64,
     /// Its id, as it stands in the ledgers.
     pub id: String,
     /// Whether it was a POST.
@@ -68,10 +70,12 @@ impl Load {
         .await;
     }
 
-    /// Ends the load; what became of every request.
+    /// Ends the load; what became of every request, in the order in which they were sent.
     pub async fn end(self) -> Vec<Outcome> {
         self.stop.store(true, Ordering::Relaxed);
-        self.driver.await.expect("the load ran")
+        let mut outcomes = self.driver.await.expect("the load ran");
+        outcomes.sort_by_key(|outcome| outcome.number);
+        outcomes
     }
 }
 
@@ -79,7 +83,7 @@ async fn one(client: reqwest::Client, url: String, number: u64) -> Outcome {
     let post = number.is_multiple_of(8);
     let id = format!("load-{number}");
     let request = if post { client.post(url).body("some body") } else { client.get(url) };
-    let mut outcome = Outcome { id: id.clone(), post, status: None, generation: None, region: None };
+    let mut outcome = Outcome { number, id: id.clone(), post, status: None, generation: None, region: None };
     let Ok(answer) = request.header("x-ledger-id", id).send().await else { return outcome };
     let text =
         |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
