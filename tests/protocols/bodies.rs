@@ -50,7 +50,7 @@ async fn a_gigabyte_goes_up_whole_with_memory_flat() {
     let whole = 1024 * MIB;
     for (h2, kind) in [(false, "h1"), (true, "h2")] {
         let client = client::reqwest(&stage.edge, h2);
-        let pieces = tokio_stream(whole);
+        let pieces = pieces_of(whole);
         let request = client.post(url(&stage.edge, &format!("/{kind}/digest"))).body(pieces);
         let mut base = None;
         let sending = tokio::spawn(request.timeout(std::time::Duration::from_secs(300)).send());
@@ -66,7 +66,7 @@ async fn a_gigabyte_goes_up_whole_with_memory_flat() {
 }
 
 /// A body of so many bytes, made piece by piece.
-fn tokio_stream(whole: usize) -> reqwest::Body {
+fn pieces_of(whole: usize) -> reqwest::Body {
     let piece = bytes::Bytes::from(vec![42; MIB]);
     let pieces = (0..whole / MIB).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
     reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))

@@ -1,4 +1,4 @@
-//! curl, nghttp and h2load: clients that we did not write.
+//! curl and h2load: clients that we did not write.
 
 use crate::setting::{KINDS, stage};
 use nearside_tests::tool::run;
@@ -37,30 +37,6 @@ async fn curl_uploads_with_expect_and_in_chunks_and_reads_every_answer() {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nghttp_reads_an_answer_with_trailers() {
-    let stage = stage().await;
-    let url = format!("https://127.0.0.1:{}/h1/trailers", stage.edge.https.port());
-    let host = format!("-Hhost: www.example.com:{}", stage.edge.https.port());
-    let Some(output) = run(
-        "nghttp",
-        &[
-            "-v",
-            "-n",
-            "--sni=www.example.com",
-            "-H:authority: www.example.com",
-            &host,
-            "-Hte: trailers",
-            &url,
-        ],
-    ) else {
-        return;
-    };
-    let said = text(&output.stdout);
-    // nghttp older than 1.60 cannot name another host in its client hello; it then meets the alert, as it should.
-    assert!(said.contains(":status: 200") || !output.status.success(), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
