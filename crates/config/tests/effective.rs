@@ -4,7 +4,7 @@
 
 use nearside_config::{check, compile, effective, load, parse};
 use nearside_core::Generation;
-use nearside_core::generation::Stamp;
+use nearside_core::generation::{Pool, Stamp};
 use std::fs;
 use std::path::PathBuf;
 
@@ -51,6 +51,13 @@ fn every_default_is_filled_in() {
     ] {
         assert!(printed.lines().any(|found| found == line), "{line}\n{printed}");
     }
+}
+
+#[test]
+fn a_pool_without_a_word_of_its_own_has_the_policy_of_core() {
+    let (generation, ..) = load(include_str!("../../../tests/configs/good/small.yaml")).unwrap();
+    let pool = &generation.pools[0];
+    assert_eq!(*pool, Pool::new(&pool.name, pool.first, pool.len));
 }
 
 #[test]

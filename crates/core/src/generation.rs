@@ -314,6 +314,26 @@ pub struct Checks {
 }
 
 impl Pool {
+    /// A pool that says nothing of its own: the policy of SPEC, section 6.
+    #[must_use]
+    pub fn new(name: &str, first: BackendId, len: usize) -> Self {
+        Self {
+            name: name.into(),
+            first,
+            len,
+            host_header: HostHeader::default(),
+            tls: BackendTls::default(),
+            probe: Probe::default(),
+            passive: Passive::default(),
+            select: Select::default(),
+            failback: Failback::default(),
+            retry: Retry::default(),
+            timeouts: Timeouts::default(),
+            connections: Connections::default(),
+            loop_limit: 4,
+        }
+    }
+
     /// The share of `weight` that a ramp leaves, at least 1 of a weight above 0.
     #[must_use]
     pub fn ramped(weight: u16, ramp: Option<u16>) -> u64 {

@@ -1,5 +1,7 @@
 //! A pool's policy, as a request and a probe read it: defaults filled in, nothing left to parse.
 
+mod defaults;
+
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -153,7 +155,7 @@ pub struct Retry {
     pub body_buffer: usize,
 }
 
-/// What is repeated.
+/// What is repeated; nothing by [`Default`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RetryWhen {
     /// A connection that could not be made.
@@ -212,9 +214,10 @@ pub enum Protocol {
 }
 
 /// The `Host` that backends see.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum HostHeader {
     /// The client's.
+    #[default]
     Preserve,
     /// The backend's own, from its url.
     Backend,

@@ -6,10 +6,6 @@ use nearside_core::generation::{
     Shutdown, Stamp, Tls,
 };
 use nearside_core::place::{Country, Place, Position};
-use nearside_core::policy::{
-    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
-    Retry, RetryWhen, Select, Share, Timeouts,
-};
 use nearside_core::table::Table;
 use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
 use std::sync::Arc;
@@ -29,7 +25,7 @@ pub(crate) fn generation(text: &str) -> Generation {
         stamp: Stamp { number: 1, hash: 0 },
         fleet: Fleet { name: "test".into(), key_file: None },
         regions: regions.iter().map(|name| region(name)).collect(),
-        pools: Box::new([pool(backends.len())]),
+        pools: Box::new([Pool::new("web", id(0), backends.len())]),
         backends: backends.into(),
         routes: Table::default(),
         listeners: Box::default(),
@@ -93,67 +89,4 @@ fn region(name: &str) -> Region {
         _ => None,
     };
     Region { name: name.into(), place, drain: None }
-}
-
-fn pool(len: usize) -> Pool {
-    Pool {
-        name: "web".into(),
-        first: id(0),
-        len,
-        host_header: HostHeader::Preserve,
-        tls: BackendTls::default(),
-        probe: Probe {
-            protocol: ProbeProtocol::Auto,
-            method: "HEAD".into(),
-            path: "/".into(),
-            host: None,
-            port: None,
-            headers: Box::default(),
-            expect: Box::new([200..=299]),
-            expect_body: None,
-            interval: SECOND * 5,
-            fast_interval: SECOND,
-            timeout: SECOND * 2,
-            jitter: Share::from_points(1000),
-            fall: 3,
-            rise: 2,
-        },
-        passive: Passive {
-            consecutive_errors: 5,
-            eject_for: SECOND * 10,
-            max_ejected: Share::from_points(5000),
-        },
-        select: Select {
-            latency_tolerance: Duration::from_millis(30),
-            balance: Balance::P2c,
-            failover_below: Share::default(),
-            all_down: AllDown::TryAll,
-        },
-        failback: Failback { hold: SECOND * 60, ramp: SECOND * 300 },
-        retry: Retry {
-            max: 1,
-            when: RetryWhen::default(),
-            methods: Box::default(),
-            budget_share: Share::from_points(2000),
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 65_536,
-        },
-        timeouts: Timeouts {
-            connect: SECOND * 2,
-            response: SECOND * 30,
-            request: None,
-            body_idle: SECOND * 30,
-            stream_idle: SECOND * 300,
-            client_idle: SECOND * 60,
-            client_header: SECOND * 10,
-        },
-        connections: Connections {
-            protocol: Protocol::Auto,
-            keepalive: SECOND * 55,
-            max: 1024,
-            max_pending: 1024,
-        },
-        loop_limit: 4,
-    }
 }

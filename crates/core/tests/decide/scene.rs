@@ -9,10 +9,7 @@ use nearside_core::generation::{
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
-use nearside_core::policy::{
-    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
-    Retry, RetryWhen, Select, Share, Timeouts,
-};
+use nearside_core::policy::{AllDown, Balance, Share};
 use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
 use nearside_core::table::Table;
 use nearside_core::{
@@ -226,7 +223,7 @@ fn generation() -> Generation {
         stamp: Stamp::default(),
         fleet: Fleet { name: "test".into(), key_file: None },
         regions: Box::default(),
-        pools: Box::new([pool()]),
+        pools: Box::new([Pool::new("web", BackendId::new(0), MAX_BACKENDS)]),
         backends: Box::default(),
         routes: Table::new(vec![route("www.example.com", "/*", &[])]),
         listeners: Box::default(),
@@ -234,69 +231,5 @@ fn generation() -> Generation {
         shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(30) },
         observe: Observe::default(),
         checks: Checks { failover_bound_above: Duration::from_secs(30), failover_bound: Gate::Warn },
-    }
-}
-
-fn half() -> Share {
-    Share::from_points(5000)
-}
-
-fn pool() -> Pool {
-    let seconds = Duration::from_secs;
-    Pool {
-        name: "web".into(),
-        first: BackendId::new(0),
-        len: MAX_BACKENDS,
-        host_header: HostHeader::Preserve,
-        tls: BackendTls::default(),
-        probe: Probe {
-            protocol: ProbeProtocol::Auto,
-            method: "HEAD".into(),
-            path: "/".into(),
-            host: None,
-            port: None,
-            headers: Box::default(),
-            expect: Box::new([200..=299]),
-            expect_body: None,
-            interval: seconds(5),
-            fast_interval: seconds(1),
-            timeout: seconds(2),
-            jitter: Share::from_points(1000),
-            fall: 3,
-            rise: 2,
-        },
-        passive: Passive { consecutive_errors: 5, eject_for: seconds(10), max_ejected: half() },
-        select: Select {
-            latency_tolerance: Duration::from_millis(30),
-            balance: Balance::P2c,
-            failover_below: Share::default(),
-            all_down: AllDown::TryAll,
-        },
-        failback: Failback { hold: seconds(60), ramp: seconds(300) },
-        retry: Retry {
-            max: 1,
-            when: RetryWhen { connect: true, reset: true, ..RetryWhen::default() },
-            methods: Box::new(["GET".into()]),
-            budget_share: Share::from_points(2000),
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 64 << 10,
-        },
-        timeouts: Timeouts {
-            connect: seconds(2),
-            response: seconds(30),
-            request: None,
-            body_idle: seconds(30),
-            stream_idle: seconds(300),
-            client_idle: seconds(60),
-            client_header: seconds(10),
-        },
-        connections: Connections {
-            protocol: Protocol::Auto,
-            keepalive: seconds(55),
-            max: 1024,
-            max_pending: 1024,
-        },
-        loop_limit: 4,
     }
 }

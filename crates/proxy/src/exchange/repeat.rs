@@ -62,18 +62,11 @@ pub(super) fn after(cause: Cause, now: &Situation<'_>) -> Then {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearside_core::policy::{RetryWhen, Share};
+    use nearside_core::policy::RetryWhen;
 
     fn check(cause: Cause, method: &str, repeats: u32, replayable: bool, expected: Then) {
-        let retry = Retry {
-            max: 1,
-            when: RetryWhen { connect: true, reset: true, timeout: false, statuses: Box::new([503]) },
-            methods: Box::new(["GET".into(), "PUT".into()]),
-            budget_share: Share::from_points(2000),
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 1024,
-        };
+        let when = RetryWhen { connect: true, reset: true, timeout: false, statuses: Box::new([503]) };
+        let retry = Retry { when, ..Retry::default() };
         let now = Situation { retry: &retry, idempotent: method != "POST", repeats, replayable };
         assert_eq!(after(cause, &now), expected, "{cause:?} {method} {repeats} {replayable}");
     }

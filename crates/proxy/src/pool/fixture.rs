@@ -11,10 +11,6 @@ use nearside_core::generation::{
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
-use nearside_core::policy::{
-    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
-    Retry, RetryWhen, Select, Share, Timeouts,
-};
 use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
 use nearside_core::table::Table;
 use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
@@ -261,7 +257,7 @@ fn generation(backends: &[SocketAddr]) -> Generation {
         stamp: Stamp { number: 1, hash: 0 },
         fleet: Fleet { name: "test".into(), key_file: None },
         regions: Box::new([Region { name: "frankfurt".into(), place: None, drain: None }]),
-        pools: Box::new([pool(backends.len())]),
+        pools: Box::new([Pool::new("web", first(), backends.len())]),
         backends: backends.iter().map(backend).collect(),
         routes: Table::new(vec![route()]),
         listeners: Box::new([Listener {
@@ -287,72 +283,5 @@ fn route() -> Route {
         strip_prefix: None,
         websocket: false,
         limits: Limits { body: None, headers: 65_536, url: 8192, concurrency: None },
-    }
-}
-
-fn pool(len: usize) -> Pool {
-    Pool {
-        name: "web".into(),
-        first: first(),
-        len,
-        host_header: HostHeader::Preserve,
-        tls: BackendTls::default(),
-        probe: probe(),
-        passive: Passive {
-            consecutive_errors: 5,
-            eject_for: SECOND * 10,
-            max_ejected: Share::from_points(5000),
-        },
-        select: Select {
-            latency_tolerance: Duration::from_millis(30),
-            balance: Balance::P2c,
-            failover_below: Share::default(),
-            all_down: AllDown::TryAll,
-        },
-        failback: Failback { hold: SECOND * 60, ramp: SECOND * 300 },
-        retry: Retry {
-            max: 1,
-            when: RetryWhen { connect: true, reset: true, ..RetryWhen::default() },
-            methods: Box::new(["GET".into()]),
-            budget_share: Share::from_points(2000),
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 65_536,
-        },
-        timeouts: Timeouts {
-            connect: SECOND * 2,
-            response: SECOND * 30,
-            request: None,
-            body_idle: SECOND * 30,
-            stream_idle: SECOND * 300,
-            client_idle: SECOND * 60,
-            client_header: SECOND * 10,
-        },
-        connections: Connections {
-            protocol: Protocol::Auto,
-            keepalive: SECOND * 55,
-            max: 1024,
-            max_pending: 1024,
-        },
-        loop_limit: 4,
-    }
-}
-
-pub(crate) fn probe() -> Probe {
-    Probe {
-        protocol: ProbeProtocol::Auto,
-        method: "HEAD".into(),
-        path: "/".into(),
-        host: None,
-        port: None,
-        headers: Box::default(),
-        expect: Box::new([200..=299]),
-        expect_body: None,
-        interval: SECOND * 5,
-        fast_interval: SECOND,
-        timeout: SECOND * 2,
-        jitter: Share::from_points(1000),
-        fall: 3,
-        rise: 2,
     }
 }

@@ -1,9 +1,9 @@
 //! What a worker's pools do with real connections.
 
-use super::fixture::{OK, Sample, World, first, probe};
+use super::fixture::{OK, Sample, World, first};
 use super::*;
 use crate::prober::{ask, head};
-use nearside_core::policy::Protocol;
+use nearside_core::policy::{Probe, Protocol};
 use tokio::sync::Semaphore;
 
 /// A connection of `worker` to the only backend.
@@ -14,8 +14,8 @@ async fn checkout(world: &World, worker: &Arc<Worker>) -> Result<Checkout, Conne
 /// Carries a whole exchange.
 async fn exchange(world: &World, checkout: &mut Checkout) {
     let live = world.live();
-    let request = head(&probe(), live.generation.backend(first()).unwrap()).unwrap();
-    ask(&mut checkout.conn, &request, &probe()).await.unwrap();
+    let request = head(&Probe::default(), live.generation.backend(first()).unwrap()).unwrap();
+    ask(&mut checkout.conn, &request, &Probe::default()).await.unwrap();
 }
 
 fn give_back(world: &World, worker: &Arc<Worker>, checkout: Checkout) {

@@ -6,10 +6,6 @@ use nearside_core::generation::{
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
-use nearside_core::policy::{
-    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
-    Retry, RetryWhen, Select, Share, Timeouts,
-};
 use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
 use nearside_core::table::Table;
 use nearside_core::{BackendId, BackendKey, PoolId, Reason, RegionId, RouteId};
@@ -38,7 +34,7 @@ pub(crate) fn generation(number: u64, routes: &[&str], regions: &[&str]) -> Arc<
         stamp: Stamp { number, hash: 0x9f3a_1c02 },
         fleet: Fleet { name: "test".into(), key_file: None },
         regions: regions.iter().map(region).collect(),
-        pools: Box::new([pool(regions.len())]),
+        pools: Box::new([Pool::new("web", BackendId::new(0), regions.len())]),
         backends: backends.collect(),
         routes: Table::new(routes.iter().map(|id| route(id)).collect()),
         listeners: Box::default(),
@@ -98,59 +94,5 @@ fn backend(index: usize, region: &str) -> Backend {
         weight: 50,
         max_in_flight: None,
         drain: None,
-    }
-}
-
-fn pool(len: usize) -> Pool {
-    Pool {
-        name: "web".into(),
-        first: BackendId::new(0),
-        len,
-        host_header: HostHeader::Preserve,
-        tls: BackendTls::default(),
-        probe: Probe {
-            protocol: ProbeProtocol::Auto,
-            method: "HEAD".into(),
-            path: "/".into(),
-            host: None,
-            port: None,
-            headers: Box::default(),
-            expect: Box::new([200..=299]),
-            expect_body: None,
-            interval: SECOND * 5,
-            fast_interval: SECOND,
-            timeout: SECOND * 2,
-            jitter: Share::default(),
-            fall: 3,
-            rise: 2,
-        },
-        passive: Passive { consecutive_errors: 5, eject_for: SECOND, max_ejected: Share::WHOLE },
-        select: Select {
-            latency_tolerance: SECOND,
-            balance: Balance::P2c,
-            failover_below: Share::default(),
-            all_down: AllDown::TryAll,
-        },
-        failback: Failback { hold: SECOND, ramp: SECOND },
-        retry: Retry {
-            max: 1,
-            when: RetryWhen::default(),
-            methods: Box::default(),
-            budget_share: Share::WHOLE,
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 65_536,
-        },
-        timeouts: Timeouts {
-            connect: SECOND,
-            response: SECOND,
-            request: None,
-            body_idle: SECOND,
-            stream_idle: SECOND,
-            client_idle: SECOND,
-            client_header: SECOND,
-        },
-        connections: Connections { protocol: Protocol::Auto, keepalive: SECOND, max: 8, max_pending: 8 },
-        loop_limit: 4,
     }
 }

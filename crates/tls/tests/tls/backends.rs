@@ -4,10 +4,7 @@ use crate::kit::{Ca, Session, Site, alert, listener, shake_at};
 use nearside_core::generation::{
     Backend, Checks, Endpoint, Fleet, Gate, Generation, Observe, Pool, Region, Shutdown, Stamp, Tls,
 };
-use nearside_core::policy::{
-    AllDown, BackendTls, Balance, Connections, Failback, HostHeader, Passive, Probe, ProbeProtocol, Protocol,
-    Retry, RetryWhen, Select, Share, Timeouts,
-};
+use nearside_core::policy::{BackendTls, Connections, Protocol};
 use nearside_core::table::Table as Routes;
 use nearside_core::{BackendId, BackendKey, PoolId, RegionId};
 use nearside_tls::{ClientTable, Clock, Problem, Table};
@@ -31,11 +28,13 @@ fn generation(tls: BackendTls, protocol: Protocol, (speaks_tls, host): (bool, &s
         max_in_flight: None,
         drain: None,
     };
+    let connections = Connections { protocol, ..Connections::default() };
+    let pool = Pool { tls, connections, ..Pool::new("web", BackendId::new(0), 1) };
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
         fleet: Fleet { name: "test".into(), key_file: None },
         regions: Box::new([Region { name: "frankfurt".into(), place: None, drain: None }]),
-        pools: Box::new([pool(tls, protocol)]),
+        pools: Box::new([pool]),
         backends: Box::new([backend]),
         routes: Routes::default(),
         listeners: Box::default(),
@@ -43,64 +42,6 @@ fn generation(tls: BackendTls, protocol: Protocol, (speaks_tls, host): (bool, &s
         shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND },
         observe: Observe::default(),
         checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
-    }
-}
-
-fn pool(tls: BackendTls, protocol: Protocol) -> Pool {
-    Pool {
-        name: "web".into(),
-        first: BackendId::new(0),
-        len: 1,
-        host_header: HostHeader::Preserve,
-        tls,
-        probe: Probe {
-            protocol: ProbeProtocol::Auto,
-            method: "HEAD".into(),
-            path: "/".into(),
-            host: None,
-            port: None,
-            headers: Box::default(),
-            expect: Box::new([200..=299]),
-            expect_body: None,
-            interval: SECOND * 5,
-            fast_interval: SECOND,
-            timeout: SECOND * 2,
-            jitter: Share::from_points(1000),
-            fall: 3,
-            rise: 2,
-        },
-        passive: Passive {
-            consecutive_errors: 5,
-            eject_for: SECOND * 10,
-            max_ejected: Share::from_points(5000),
-        },
-        select: Select {
-            latency_tolerance: SECOND,
-            balance: Balance::P2c,
-            failover_below: Share::default(),
-            all_down: AllDown::TryAll,
-        },
-        failback: Failback { hold: SECOND, ramp: SECOND },
-        retry: Retry {
-            max: 1,
-            when: RetryWhen::default(),
-            methods: Box::default(),
-            budget_share: Share::from_points(2000),
-            budget_min: 10,
-            cross_region: true,
-            body_buffer: 65_536,
-        },
-        timeouts: Timeouts {
-            connect: SECOND,
-            response: SECOND,
-            request: None,
-            body_idle: SECOND,
-            stream_idle: SECOND,
-            client_idle: SECOND,
-            client_header: SECOND,
-        },
-        connections: Connections { protocol, keepalive: SECOND, max: 8, max_pending: 8 },
-        loop_limit: 4,
     }
 }
 
