@@ -30,7 +30,7 @@ pub struct Setting {
 }
 
 /// The certificate's names in every edge.
-pub const NAMES: &[&str] = &["www.example.com", "*.shop.example.com"];
+pub const NAMES: &[&str] = &["www.example.com", "*.shop.example.com", "localhost"];
 
 impl Setting {
     /// A fresh folder with an authority.

@@ -5,9 +5,16 @@ use std::process::{Command, Output};
 /// Runs a program; `None`, said loudly, where it is missing.
 #[must_use]
 pub fn run(program: &str, arguments: &[&str]) -> Option<Output> {
-    match Command::new(program).args(arguments).output() {
+    output(Command::new(program).args(arguments))
+}
+
+/// Runs a command to its end; `None`, said loudly, where its program is missing.
+#[must_use]
+pub fn output(command: &mut Command) -> Option<Output> {
+    match command.output() {
         Ok(output) => Some(output),
         Err(error) => {
+            let program = command.get_program().display();
             eprintln!("SKIPPED: {program} cannot be had here ({error}); `cargo xtask tools` installs it");
             None
         }
