@@ -27,6 +27,7 @@ pub struct Setting {
     /// Who will sign its certificates.
     pub authority: Authority,
     folder: TempDir,
+    listeners: Vec<SocketAddr>,
 }
 
 /// The certificate's names in every edge.
@@ -38,7 +39,13 @@ impl Setting {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::new(folder.path());
-        Self { authority, folder }
+        Self { authority, folder, listeners: Vec::new() }
+    }
+
+    /// Serves on `address` too, over TLS.
+    pub fn listen(&mut self, address: SocketAddr) -> SocketAddr {
+        self.listeners.push(address);
+        address
     }
 
     /// Where everything of this edge stands.
@@ -54,9 +61,11 @@ impl Setting {
             [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
         self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
+        let more = self.listeners.iter().map(|address| format!("  - {{ bind: \"{address}\", tls: true }}\n"));
+        let more: String = more.collect();
         let text = format!(
             "{body}\nlisteners:\n  - {{ bind: \"{https}\", tls: true }}\n  - {{ bind: \"{http}\", redirect_https: 308 }}\n\
-             tls:\n  certificates: [certs/*.pem]\n"
+             {more}tls:\n  certificates: [certs/*.pem]\n"
         );
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
         let log = fs::File::create(self.folder().join("log")).expect("a fresh folder");

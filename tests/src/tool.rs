@@ -1,6 +1,6 @@
 //! Programs that we did not write.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// Runs a program; `None`, said loudly, where it is missing.
 #[must_use]
@@ -11,14 +11,24 @@ pub fn run(program: &str, arguments: &[&str]) -> Option<Output> {
 /// Runs a command to its end; `None`, said loudly, where its program is missing.
 #[must_use]
 pub fn output(command: &mut Command) -> Option<Output> {
-    match command.output() {
-        Ok(output) => Some(output),
-        Err(error) => {
+    let output = command.output();
+    had(command, output)
+}
+
+/// Starts a command; `None`, said loudly, where its program is missing.
+#[must_use]
+pub fn spawn(command: &mut Command) -> Option<Child> {
+    let child = command.spawn();
+    had(command, child)
+}
+
+fn had<T>(command: &Command, outcome: std::io::Result<T>) -> Option<T> {
+    outcome
+        .map_err(|error| {
             let program = command.get_program().display();
             eprintln!("SKIPPED: {program} cannot be had here ({error}); `cargo xtask tools` installs it");
-            None
-        }
-    }
+        })
+        .ok()
 }
 
 /// Whether this is root.

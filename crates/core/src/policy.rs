@@ -198,6 +198,18 @@ pub struct Connections {
     pub max: u32,
     /// The most requests that wait for one.
     pub max_pending: u32,
+    /// The version of the PROXY protocol's header that each begins with. Such a connection carries the requests of
+    /// one client connection only.
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// What is spoken to a backend.

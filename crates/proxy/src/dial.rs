@@ -1,12 +1,15 @@
 //! How a connection to a backend is made.
 //!
 //! [`Dial`] makes one TCP connection: [`Direct`] does, [`distant::Distant`] adds a distance. [`dial`] makes a
-//! connection that a request can use: across the addresses behind a name, and with TLS.
+//! connection that a request can use: across the addresses behind a name, announced, and with TLS.
 
 pub mod distant;
 pub mod far;
 mod lane;
+mod preamble;
 mod race;
+
+pub use preamble::{Parties, Preamble};
 
 use crate::io::{Io, Wire};
 use rustls::ClientConfig;
@@ -20,6 +23,7 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -54,6 +58,8 @@ pub struct Destination<'a> {
     pub addresses: &'a [SocketAddr],
     /// The name of the region that they stand in.
     pub region: &'a str,
+    /// What the connection begins with, if the backend wants to be told for whom it is.
+    pub preamble: Option<Preamble>,
     /// TLS, with the name to ask for and verify.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
@@ -92,12 +98,17 @@ pub enum DialError {
 /// No connection could be made, or not in time.
 pub async fn dial(dial: &dyn Dial, to: &Destination<'_>, deadline: Instant) -> Result<Dialled, DialError> {
     let connected = timeout_at(deadline, race::connect(dial, to.addresses, to.region)).await;
-    let winner = match connected {
+    let mut winner = match connected {
         Err(_elapsed) => return Err(DialError::Timeout),
         Ok(None) => return Err(DialError::NoAddress),
         Ok(Some(outcome)) => outcome.map_err(DialError::Refused)?,
     };
     let round_trip = round_trip(&winner.wire).unwrap_or(winner.took);
+    if let Some(preamble) = &to.preamble {
+        let bytes = preamble.bytes().map_err(DialError::Refused)?;
+        let written = timeout_at(deadline, winner.wire.write_all(&bytes)).await;
+        written.map_err(|_elapsed| DialError::Timeout)?.map_err(DialError::Refused)?;
+    }
     let io = match &to.tls {
         None => Io::Plain(winner.wire),
         Some((config, name)) => {
@@ -145,7 +156,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn plain<'a>(addresses: &'a [SocketAddr]) -> Destination<'a> {
-        Destination { addresses, region: "fra", tls: None }
+        Destination { addresses, region: "fra", preamble: None, tls: None }
     }
 
     #[tokio::test]

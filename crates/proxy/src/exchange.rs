@@ -7,7 +7,7 @@ mod replay;
 
 use crate::deadline::Deadline;
 use crate::headers;
-use crate::pool::{Checkout, ConnectError};
+use crate::pool::{Checkout, ConnectError, Errand};
 use crate::request::Visit;
 use crate::side::{Backend, BackendError, Client, ClientError, Length};
 use nearside_core::generation::Pool;
@@ -148,7 +148,8 @@ impl Journey<'_, '_> {
 
     async fn connect(&mut self, id: BackendId, afresh: bool) -> Result<Checkout, Next> {
         let worker = self.visit.worker;
-        let checkout = worker.pools.checkout(worker, &self.visit.live, id, afresh);
+        let errand = Errand { backend: id, afresh, parties: self.visit.connection.parties() };
+        let checkout = worker.pools.checkout(worker, &self.visit.live, errand);
         let outcome = match self.until {
             None => checkout.await,
             Some(until) => match tokio::time::timeout_at(until, checkout).await {

@@ -22,7 +22,7 @@ pub use conn::Conn;
 pub(crate) use key::speaks_h2;
 pub use reserve::Reserves;
 
-use crate::dial::DialError;
+use crate::dial::{DialError, Parties, Preamble};
 use crate::live::Live;
 use crate::worker::Worker;
 use conn::{Kind, Link};
@@ -83,6 +83,17 @@ pub struct Checkout {
     pub connect: Duration,
 }
 
+/// What a request asks of the pools.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand {
+    /// The backend.
+    pub backend: BackendId,
+    /// Whether only a connection will do that nobody has used.
+    pub afresh: bool,
+    /// The client's connection: where the backend is told of it, the connection is this client's own.
+    pub parties: Parties,
+}
+
 /// A worker's connections to backends.
 #[derive(Debug)]
 pub struct Pools {
@@ -95,6 +106,8 @@ pub struct Pools {
 struct Current {
     of: Option<(Arc<Generation>, Arc<ClientTable>)>,
     slots: Box<[Option<Arc<Slot>>]>,
+    /// The slots of backends that are told for whom a connection is, whatever their generation.
+    own: HashMap<Parties, Vec<Arc<Slot>>>,
 }
 
 /// What is kept for one backend.
@@ -115,7 +128,7 @@ impl Pools {
         Self { reserves, current: Mutex::default() }
     }
 
-    /// A connection to `backend`: a kept one, unless `fresh_only`, or a new one.
+    /// A connection for `errand`: a kept one where that will do, or a new one.
     ///
     /// # Errors
     /// None could be had within the pool's `timeouts.connect`.
@@ -123,14 +136,20 @@ impl Pools {
         &self,
         worker: &Arc<Worker>,
         live: &Live,
-        backend: BackendId,
-        fresh_only: bool,
+        errand: Errand,
     ) -> Result<Checkout, ConnectError> {
-        let (slot, entry) =
-            self.slot(live, backend).zip(live.generation.backend(backend)).ok_or(ConnectError::NoAddress)?;
-        let pool = live.generation.pool(entry.pool).ok_or(ConnectError::NoAddress)?;
-        let want = Want { worker, live, backend: entry, id: backend, slot };
-        if !fresh_only && let Some(checkout) = want.kept() {
+        let id = errand.backend;
+        let backend = live.generation.backend(id).ok_or(ConnectError::NoAddress)?;
+        let pool = live.generation.pool(backend.pool).ok_or(ConnectError::NoAddress)?;
+        let slot = match pool.connections.proxy_protocol {
+            None => self.slot(live, id),
+            Some(version) => self.own(live, id, Preamble { version, parties: Some(errand.parties) }),
+        };
+        let slot = slot.ok_or(ConnectError::NoAddress)?;
+        let want = Want { worker, live, backend, id, slot };
+        if !errand.afresh
+            && let Some(checkout) = want.kept()
+        {
             return Ok(checkout);
         }
         // Boxed, so that the many requests that find a kept connection do not carry the state of a dial.
@@ -154,26 +173,44 @@ impl Pools {
     pub fn sweep(&self, live: &Live) {
         let mut current = self.current();
         self.adopt(&mut current, live);
+        let own: Vec<_> = current.own.values().flatten().cloned().collect();
         let slots: Vec<_> = current.slots.iter().flatten().cloned().collect();
         drop(current);
         let now = Instant::now();
-        for (backend, slot) in live.generation.backends.iter().zip(slots) {
+        let mut keepalives = HashMap::new();
+        for backend in &live.generation.backends {
             if let Some(pool) = live.generation.pool(backend.pool) {
-                slot.sweep(now, pool.connections.keepalive);
+                keepalives.insert(&backend.key, pool.connections.keepalive);
             }
         }
+        for slot in slots.into_iter().chain(own) {
+            match keepalives.get(&slot.key.backend) {
+                Some(keepalive) => slot.sweep(now, *keepalive),
+                None => slot.retire(),
+            }
+        }
+    }
+
+    /// Closes what was kept for a client's connection, which has ended.
+    pub(crate) fn left(&self, parties: Parties) {
+        let own = self.current().own.remove(&parties);
+        own.iter().flatten().for_each(|slot| slot.retire());
     }
 
     /// Closes every connection that is not in use, and keeps none from now on.
     pub fn close(&self) {
         let current = std::mem::take(&mut *self.current());
-        current.slots.iter().flatten().for_each(|slot| slot.retire());
+        let own = current.own.values().flatten();
+        current.slots.iter().flatten().chain(own).for_each(|slot| slot.retire());
     }
 
     /// What is kept, for those backends of which something is.
     #[must_use]
     pub fn kept(&self) -> Vec<Kept> {
-        let slots: Vec<_> = self.current().slots.iter().flatten().cloned().collect();
+        let current = self.current();
+        let own = current.own.values().flatten();
+        let slots: Vec<_> = current.slots.iter().flatten().chain(own).cloned().collect();
+        drop(current);
         let kept = slots.iter().map(|slot| {
             let (idle, shared) = slot.kept();
             Kept { backend: slot.key.backend.clone(), idle, shared }
@@ -197,6 +234,20 @@ impl Pools {
         current.slots.get(backend.index()).cloned().flatten()
     }
 
+    /// The slot of one client's connection.
+    fn own(&self, live: &Live, backend: BackendId, preamble: Preamble) -> Option<Arc<Slot>> {
+        let key = Key { preamble: Some(preamble), ..Key::of(live, backend)? };
+        let mut current = self.current();
+        let own = current.own.entry(preamble.parties?).or_default();
+        if let Some(same) = own.iter().find(|slot| *slot.key == key) {
+            return Some(Arc::clone(same));
+        }
+        let reserve = self.reserves.of(&key.backend);
+        let slot = Slot::new(key, reserve);
+        own.push(Arc::clone(&slot));
+        Some(slot)
+    }
+
     /// A slot of which nothing outlives its request.
     fn apart(&self, key: Key) -> Arc<Slot> {
         let reserve = self.reserves.of(&key.backend);
@@ -209,12 +260,13 @@ impl Pools {
         if current.is_of(live) {
             return;
         }
-        let before = std::mem::take(current);
+        let before = std::mem::take(&mut current.slots);
         let mut old: HashMap<BackendKey, Arc<Slot>> =
-            before.slots.into_iter().flatten().map(|slot| (slot.key.backend.clone(), slot)).collect();
+            before.into_iter().flatten().map(|slot| (slot.key.backend.clone(), slot)).collect();
         let ids = (0..live.generation.backends.len()).map(BackendId::new);
         let slots = ids.map(|id| {
-            let key = Key::of(live, id)?;
+            // Where backends are told for whom a connection is, each client has slots of its own.
+            let key = Key::of(live, id).filter(|_| !is_told(live, id))?;
             let same = old.remove(&key.backend).filter(|slot| {
                 let same = *slot.key == key;
                 if !same {
@@ -235,6 +287,12 @@ impl Pools {
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether `backend` is told for whom a connection is.
+fn is_told(live: &Live, backend: BackendId) -> bool {
+    let pool = live.generation.backend(backend).and_then(|backend| live.generation.pool(backend.pool));
+    pool.is_some_and(|pool| pool.connections.proxy_protocol.is_some())
 }
 
 impl Current {

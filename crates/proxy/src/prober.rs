@@ -1,6 +1,6 @@
 //! Probes: how a backend is asked whether it is well, over a connection made as requests' are.
 
-use crate::dial::{self, Destination, Dialled};
+use crate::dial::{self, Destination, Dialled, Preamble};
 use crate::io::Io;
 use crate::live::{Edge, Live};
 use crate::pool::speaks_h2;
@@ -46,6 +46,7 @@ impl EdgeProber {
         let to = Destination {
             addresses: &target.addresses,
             region: region.map_or("", |region| &region.name),
+            preamble: preamble(pool),
             tls,
         };
         let deadline = Instant::now() + pool.probe.timeout;
@@ -106,6 +107,12 @@ impl Prober for EdgeProber {
     async fn probe(&self, target: &Target) -> Outcome {
         self.run(target).await.unwrap_or_else(Outcome::Failed)
     }
+}
+
+/// What a probe's connection begins with. A port of the probe's own speaks for itself, as in other proxies.
+fn preamble(pool: &Pool) -> Option<Preamble> {
+    let version = pool.connections.proxy_protocol.filter(|_| pool.probe.port.is_none())?;
+    Some(Preamble { version, parties: None })
 }
 
 /// The target's backend in what is live, which may be a generation ahead of its schedule.
@@ -203,7 +210,7 @@ fn said(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
     use crate::pool::fixture::{OK, Sample, World, first};
-    use nearside_core::policy::Protocol;
+    use nearside_core::policy::{Protocol, ProxyProtocol};
     use std::net::SocketAddr;
     use std::time::Duration;
 
@@ -294,6 +301,23 @@ mod tests {
         };
         let text = outcome(tls.address, unverified).await.unwrap_err();
         assert!(text.contains("TLS"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_wants_to_be_told_learns_that_a_probe_is_our_own() {
+        let backend = Sample::told(OK).await;
+        for version in [ProxyProtocol::V1, ProxyProtocol::V2] {
+            let told = |generation: &mut Generation| {
+                generation.pools[0].connections.proxy_protocol = Some(version);
+            };
+            assert_eq!(outcome(backend.address, told).await, Ok(Some(200)));
+        }
+        let port_of_its_own = Sample::h1(OK).await;
+        let told = |generation: &mut Generation| {
+            generation.pools[0].connections.proxy_protocol = Some(ProxyProtocol::V2);
+            generation.pools[0].probe.port = Some(port_of_its_own.address.port());
+        };
+        assert_eq!(outcome(port_of_its_own.address, told).await, Ok(Some(200)));
     }
 
     #[test]

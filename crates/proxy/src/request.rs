@@ -1,6 +1,7 @@
 //! One request, from its head to its line in the log.
 
 use crate::deadline::Deadline;
+use crate::dial::Parties;
 use crate::exchange::{self, End, OWN_ANSWER};
 use crate::headers::{self, Reference};
 use crate::live::Live;
@@ -36,6 +37,14 @@ pub struct Connection {
     pub tls: Option<TlsVersion>,
     /// The name that the client hello asked for.
     pub sni: Option<Host>,
+}
+
+impl Connection {
+    /// Its two ends.
+    #[must_use]
+    pub(crate) fn parties(&self) -> Parties {
+        Parties { client: self.peer, local: self.local }
+    }
 }
 
 /// What a connection's loop has to know afterwards.

@@ -63,6 +63,12 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test],
     },
     Tool {
+        program: "haproxy",
+        package: "haproxy",
+        why: "a receiver of PROXY protocol headers that we did not write",
+        needs: &[Need::Test],
+    },
+    Tool {
         program: "openssl",
         package: "openssl",
         why: "makes the certificate of a comparison",

@@ -10,7 +10,7 @@ use crate::scalar::http::{Authority, Idempotent, Method, Target};
 use crate::scalar::quantity::{Pause, Percent, Size, Time};
 use crate::scalar::{Int, Says, words};
 use crate::shape::{Form, Names, Scalar, Shape, Some1, Word, WordOr, document};
-use nearside_core::policy::{AllDown, Balance, ProbeProtocol, Protocol};
+use nearside_core::policy::{AllDown, Balance, ProbeProtocol, Protocol, ProxyProtocol};
 
 /// `auto`: as the url says.
 #[derive(Clone, Debug, PartialEq)]
@@ -258,8 +258,12 @@ document! {
         max: Int<1, 1_000_000> = Int(1024),
         /// The most requests that wait for one.
         max_pending: Int<0, 1_000_000> = Int(1024),
+        /// Each connection begins with a PROXY protocol header of this version, which tells the client's address and the one that it connected to. Such a connection carries requests of one client connection only. Probes are announced as our own (v1 `UNKNOWN`, v2 `LOCAL`), and without a header where `probe.port` is set.
+        proxy_protocol: Option<ProxyProtocol> = None,
     }
 }
+
+words!(ProxyProtocol { "v1" => ProxyProtocol::V1, "v2" => ProxyProtocol::V2 });
 
 words!(Protocol {
     "auto" => Protocol::Auto,

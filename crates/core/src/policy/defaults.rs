@@ -84,6 +84,12 @@ impl Default for Timeouts {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { protocol: Protocol::Auto, keepalive: SECOND * 55, max: 1024, max_pending: 1024 }
+        Self {
+            protocol: Protocol::Auto,
+            keepalive: SECOND * 55,
+            max: 1024,
+            max_pending: 1024,
+            proxy_protocol: None,
+        }
     }
 }

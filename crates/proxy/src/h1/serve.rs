@@ -55,7 +55,9 @@ pub(super) trait Service: Sync {
 /// Serves a client's connection to its end.
 pub async fn serve(worker: Arc<Worker>, connection: Connection, io: Io, presence: Presence) {
     let mut client = Downstream::new(io, Arc::clone(&worker.stock), presence);
-    run(&Requests { worker, connection }, &mut client).await;
+    let requests = Requests { worker, connection };
+    run(&requests, &mut client).await;
+    requests.worker.pools.left(requests.connection.parties());
 }
 
 struct Requests {

@@ -90,7 +90,9 @@ pub(super) trait Service: Send + Sync + 'static {
 /// Serves a client's connection to its end.
 pub async fn serve(worker: Arc<Worker>, connection: Connection, io: Io, presence: Presence) {
     let stock = Arc::clone(&worker.stock);
-    run(Arc::new(Requests { worker, connection }), io, stock, presence).await;
+    let requests = Arc::new(Requests { worker, connection });
+    run(Arc::clone(&requests), io, stock, presence).await;
+    requests.worker.pools.left(requests.connection.parties());
 }
 
 struct Requests {

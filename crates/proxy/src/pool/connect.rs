@@ -175,6 +175,7 @@ impl Want<'_> {
         let to = Destination {
             addresses: &addresses,
             region: region.map_or("", |region| &region.name),
+            preamble: self.slot.key.preamble,
             tls: tls.filter(|_| self.backend.endpoint.tls),
         };
         Ok(dial::dial(&*self.worker.edge.dial, &to, deadline).await?)

@@ -17,6 +17,7 @@ use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
 use nearside_health::Registry;
 use nearside_telemetry::{AccessLog, Metrics};
 use nearside_tls::{ClientTable, Keys, Wanted};
+use proxy_header::{ParseConfig, ProxyHeader};
 use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,6 +131,20 @@ impl Sample {
         Self::serve(move |stream| h1(stream, answer)).await
     }
 
+    /// The same after a PROXY protocol header.
+    pub(crate) async fn told(answer: &'static str) -> Self {
+        Self::serve(move |stream| async move { h1(told(stream).await?, answer).await }).await
+    }
+
+    /// Serves HTTP/2 without TLS after a PROXY protocol header.
+    pub(crate) async fn told_h2c(gate: Arc<tokio::sync::Semaphore>) -> Self {
+        Self::serve(move |stream| {
+            let gate = Arc::clone(&gate);
+            async move { h2(told(stream).await?, 100, gate).await }
+        })
+        .await
+    }
+
     /// Serves HTTP/2 without TLS, with so many streams at a time. Answers come when `gate` has a permit for each.
     pub(crate) async fn h2c(streams: u32, gate: Arc<tokio::sync::Semaphore>) -> Self {
         Self::serve(move |stream| h2(stream, streams, Arc::clone(&gate))).await
@@ -167,7 +182,7 @@ impl Sample {
 
     async fn serve<F, S>(serve: S) -> Self
     where
-        S: Fn(tokio::net::TcpStream) -> F + Send + 'static,
+        S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = std::io::Result<()>> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,6 +219,19 @@ async fn eventually(what: &str, count: usize, counter: &AtomicUsize) {
     while counter.load(Ordering::Relaxed) != count {
         assert!(start.elapsed() < SECOND * 5, "{} {what}, not {count}", counter.load(Ordering::Relaxed));
         tokio::task::yield_now().await;
+    }
+}
+
+/// Takes the PROXY protocol's header off.
+async fn told(mut stream: TcpStream) -> std::io::Result<TcpStream> {
+    let mut begun = Vec::new();
+    loop {
+        begun.push(stream.read_u8().await?);
+        match ProxyHeader::parse(&begun, ParseConfig::default()) {
+            Ok(_) => return Ok(stream),
+            Err(proxy_header::Error::BufferTooShort) => {}
+            Err(error) => return Err(std::io::Error::other(error)),
+        }
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) mod tests {
     pub(in crate::pool) fn key() -> Arc<Key> {
         let endpoint = Endpoint { tls: false, host: "127.0.0.1".into(), port: 80 };
         let backend = BackendKey::new("web", "a");
-        Arc::new(Key { backend, endpoint, protocol: Protocol::Auto, tls: None })
+        Arc::new(Key { backend, endpoint, protocol: Protocol::Auto, tls: None, preamble: None })
     }
 
     /// An idle connection under `gate`, and its other end.

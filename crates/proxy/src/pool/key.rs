@@ -1,5 +1,6 @@
 //! What tells connections apart: two requests share one only where the keys are equal.
 
+use crate::dial::Preamble;
 use crate::live::Live;
 use nearside_core::generation::Endpoint;
 use nearside_core::policy::Protocol;
@@ -16,6 +17,8 @@ pub(super) struct Key {
     pub(super) protocol: Protocol,
     /// Authorities, client certificate and ALPN as one identity; and the name that is verified.
     pub(super) tls: Option<(Identity, ServerName<'static>)>,
+    /// For whom a connection is, where the backend was told.
+    pub(super) preamble: Option<Preamble>,
 }
 
 impl Key {
@@ -30,6 +33,7 @@ impl Key {
             endpoint: backend.endpoint.clone(),
             protocol: pool.connections.protocol,
             tls: client.zip(name).filter(|_| backend.endpoint.tls),
+            preamble: None,
         })
     }
 
@@ -64,6 +68,8 @@ pub(crate) fn speaks_h2(protocol: Protocol, tls: bool, alpn: Option<&[u8]>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dial::Parties;
+    use nearside_core::policy::ProxyProtocol;
 
     fn key(protocol: Protocol, tls: bool) -> Key {
         let name = ServerName::try_from("a.example").unwrap();
@@ -72,7 +78,13 @@ mod tests {
             endpoint: Endpoint { tls, host: "a.example".into(), port: 443 },
             protocol,
             tls: tls.then(|| (Identity::of(["authorities"]), name)),
+            preamble: None,
         }
+    }
+
+    fn preamble(client: &str) -> Preamble {
+        let [client, local] = [client, "127.0.0.1:443"].map(|text| text.parse().unwrap());
+        Preamble { version: ProxyProtocol::V2, parties: Some(Parties { client, local }) }
     }
 
     #[test]
@@ -88,6 +100,8 @@ mod tests {
         assert_ne!(one, other(|key| key.endpoint.port = 444));
         assert_ne!(one, other(|key| key.protocol = Protocol::H1));
         assert_ne!(one, other(|key| key.tls = None));
+        assert_ne!(one, other(|key| key.preamble = Some(preamble("127.0.0.1:1"))));
+        assert_ne!(preamble("127.0.0.1:1"), preamble("127.0.0.1:2"));
         let name = ServerName::try_from("a.example").unwrap();
         assert_eq!(one, other(|key| key.tls = Some((Identity::of(["authorities"]), name_of("a.example")))));
         assert_ne!(one, Key { tls: Some((Identity::of(["other authorities"]), name)), ..one.clone() });

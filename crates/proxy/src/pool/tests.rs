@@ -3,12 +3,23 @@
 use super::fixture::{OK, Sample, World, first};
 use super::*;
 use crate::prober::{ask, head};
-use nearside_core::policy::{Probe, Protocol};
+use nearside_core::policy::{Probe, Protocol, ProxyProtocol};
 use tokio::sync::Semaphore;
+
+/// To the only backend, for a client that all tests share.
+fn errand(afresh: bool) -> Errand {
+    Errand { backend: first(), afresh, parties: client(1) }
+}
+
+/// The connection of a client at this port.
+fn client(port: u16) -> Parties {
+    let [client, local] = [port, 443].map(|port| ([127, 0, 0, 1], port).into());
+    Parties { client, local }
+}
 
 /// A connection of `worker` to the only backend.
 async fn checkout(world: &World, worker: &Arc<Worker>) -> Result<Checkout, ConnectError> {
-    worker.pools.checkout(worker, &world.live(), first(), false).await
+    worker.pools.checkout(worker, &world.live(), errand(false)).await
 }
 
 /// Carries a whole exchange.
@@ -52,7 +63,7 @@ async fn a_fresh_connection_is_made_where_one_is_asked_for() {
     let world = World::new(&[backend.address], |_| {});
     let worker = world.worker(0);
     round(&world, &worker).await;
-    let fresh = worker.pools.checkout(&worker, &world.live(), first(), true).await.unwrap();
+    let fresh = worker.pools.checkout(&worker, &world.live(), errand(true)).await.unwrap();
     assert!(!fresh.reused);
     assert_eq!(fresh.conn.address(), backend.address);
     backend.has_accepted(2).await;
@@ -94,7 +105,7 @@ async fn beyond_max_a_request_waits_for_a_connection_and_beyond_max_pending_it_i
     let mut only = checkout(&world, &worker).await.unwrap();
     let waiting = {
         let (live, worker) = (world.live(), Arc::clone(&worker));
-        tokio::spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await })
+        tokio::spawn(async move { worker.pools.checkout(&worker, &live, errand(false)).await })
     };
     tokio::task::yield_now().await;
     assert!(matches!(checkout(&world, &worker).await, Err(ConnectError::Overloaded)));
@@ -146,10 +157,10 @@ async fn a_request_of_the_generation_before_leaves_nothing_that_does_not_fit_the
     let world = World::new(&[backend.address], |_| {});
     let worker = world.worker(0);
     let before = world.live();
-    let mut old = worker.pools.checkout(&worker, &before, first(), false).await.unwrap();
+    let mut old = worker.pools.checkout(&worker, &before, errand(false)).await.unwrap();
     world.swap(|generation| generation.pools[0].connections.protocol = Protocol::H1);
     round(&world, &worker).await;
-    let older = worker.pools.checkout(&worker, &before, first(), false).await.unwrap();
+    let older = worker.pools.checkout(&worker, &before, errand(false)).await.unwrap();
     assert!(!older.reused);
     exchange(&world, &mut old).await;
     worker.pools.give_back(&worker, &before, first(), old.conn);
@@ -167,7 +178,7 @@ async fn concurrent_requests_share_one_dial_and_one_connection_over_h2() {
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (live, worker) = (world.live(), Arc::clone(&worker));
-        all.spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await.unwrap() });
+        all.spawn(async move { worker.pools.checkout(&worker, &live, errand(false)).await.unwrap() });
     }
     let mut taken = all.join_all().await;
     assert!(taken.iter().all(|checkout| checkout.conn.is_h2()));
@@ -200,7 +211,7 @@ async fn requests_that_wait_for_a_dial_share_its_failure() {
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let (live, worker) = (world.live(), Arc::clone(&worker));
-        all.spawn(async move { worker.pools.checkout(&worker, &live, first(), false).await.map(drop) });
+        all.spawn(async move { worker.pools.checkout(&worker, &live, errand(false)).await.map(drop) });
     }
     let failures = all.join_all().await;
     assert!(failures.iter().all(|failure| matches!(failure, Err(ConnectError::Refused(_)))));
@@ -238,4 +249,56 @@ async fn a_certificate_of_another_authority_is_a_connect_failure() {
     let world = over_tls(&backend, &ours);
     let failed = checkout(&world, &world.worker(0)).await;
     assert!(matches!(failed, Err(ConnectError::Tls(_))), "{failed:?}");
+}
+
+/// A backend's connection for the client at `port`, used once; whether it was used before.
+async fn round_of(world: &World, worker: &Arc<Worker>, port: u16) -> bool {
+    let errand = Errand { parties: client(port), ..errand(false) };
+    let mut taken = worker.pools.checkout(worker, &world.live(), errand).await.unwrap();
+    exchange(world, &mut taken).await;
+    let reused = taken.reused;
+    give_back(world, worker, taken);
+    reused
+}
+
+#[tokio::test]
+async fn a_connection_that_was_announced_for_one_client_is_used_by_no_other() {
+    let gate = Arc::new(Semaphore::new(100));
+    for (protocol, backend) in
+        [(Protocol::H1, Sample::told(OK).await), (Protocol::H2c, Sample::told_h2c(gate).await)]
+    {
+        let world = World::new(&[backend.address], |generation| {
+            generation.pools[0].connections.protocol = protocol;
+            generation.pools[0].connections.proxy_protocol = Some(ProxyProtocol::V1);
+        });
+        let worker = world.worker(0);
+        assert!(!round_of(&world, &worker, 1).await);
+        assert!(!round_of(&world, &worker, 2).await);
+        assert!(round_of(&world, &worker, 1).await);
+        assert!(round_of(&world, &worker, 2).await);
+        let later = world.swap(|generation| generation.backends[0].weight = 7);
+        worker.pools.sweep(&later);
+        assert!(round_of(&world, &worker, 1).await, "a change of weight is no change of connections");
+        backend.has_accepted(2).await;
+        worker.pools.left(client(1));
+        backend.has_open(1).await;
+        assert!(!round_of(&world, &worker, 1).await);
+        let gone = world.swap(|generation| generation.pools[0].connections.proxy_protocol = None);
+        worker.pools.sweep(&gone);
+        worker.pools.close();
+        backend.has_open(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_makes_room_where_others_keep_idle_connections() {
+    let backend = Sample::told(OK).await;
+    let world = World::new(&[backend.address], |generation| {
+        generation.pools[0].connections.proxy_protocol = Some(ProxyProtocol::V2);
+        generation.pools[0].connections.max = 1;
+    });
+    let worker = world.worker(0);
+    assert!(!round_of(&world, &worker, 1).await);
+    assert!(!round_of(&world, &worker, 2).await);
+    backend.has_open(1).await;
 }
