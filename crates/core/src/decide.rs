@@ -86,7 +86,9 @@ fn forward<E: Evidence, T: Trace>(
     let Some(pool) = input.generation.pool(pool_id) else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
-    let states = states(input, pool);
+    // Filled in its place: moving it would cost more than the rest of a small decision.
+    let mut states = States::new();
+    read(input, pool, &mut states);
     let all = Candidates::all(input.generation, pool, &states);
     let allowed = forbid::residency(all, route, trace);
     let allowed = forbid::drained(allowed, input.generation, trace);
@@ -110,10 +112,10 @@ fn forward<E: Evidence, T: Trace>(
     Choice::Forward(Plan { route: route_id, pool: pool_id, backend: backend.id, region, reason })
 }
 
-fn states<E: Evidence>(input: &Input<'_, E>, pool: &Pool) -> States {
+fn read<E: Evidence>(input: &Input<'_, E>, pool: &Pool, states: &mut States) {
     let first = pool.first.index();
     let ids = (first..first + pool.len.min(crate::candidates::MAX_BACKENDS)).map(BackendId::new);
-    ids.map(|id| input.evidence.state(id, input.now)).collect()
+    states.extend(ids.map(|id| input.evidence.state(id, input.now)));
 }
 
 fn refuse<T: Trace>(trace: &mut T, reason: Reason, route: Option<RouteId>) -> Choice {

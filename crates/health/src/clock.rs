@@ -29,6 +29,12 @@ impl Clock {
     /// The time.
     #[must_use]
     pub fn now(&self) -> Now {
-        self.began.plus(self.origin.elapsed())
+        self.at(Instant::now())
+    }
+
+    /// The time at that moment.
+    #[must_use]
+    pub fn at(&self, moment: Instant) -> Now {
+        self.began.plus(moment.saturating_duration_since(self.origin))
     }
 }

@@ -11,6 +11,7 @@ use std::cell::Cell as Once;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 /// The evidence of one generation's backends, by their ids. Reading it takes no lock and allocates nothing.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ impl View {
     #[must_use]
     pub fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// The time at that moment.
+    #[must_use]
+    pub fn at(&self, moment: Instant) -> Now {
+        self.clock.at(moment)
     }
 
     /// What is known of `backend`.

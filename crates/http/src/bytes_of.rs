@@ -18,7 +18,40 @@ pub(crate) const fn is_value_byte(byte: u8) -> bool {
 
 /// Whether the bytes are a field value without whitespace around it.
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| is_value_byte(*byte)) && trim(bytes).len() == bytes.len()
+    (is_plain(bytes) || bytes.iter().all(|byte| is_value_byte(*byte))) && trim(bytes).len() == bytes.len()
+}
+
+/// A byte of a word of eight.
+const fn eight(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bit of each byte below 0x20, and perhaps of some above the lowest of these (Warren, Hacker's Delight, 6-1).
+const fn below_space(word: u64) -> u64 {
+    word.wrapping_sub(eight(0x20)) & !word & eight(0x80)
+}
+
+/// Where the first byte below 0x20 stands; eight are looked at in one step.
+pub(crate) fn control(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let found = below_space(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| *byte < 0x20).map(|at| words.len() * 8 + at)
+}
+
+/// Whether there is neither a control byte nor a tab.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let bad = words.iter().fold(0, |bad, word| {
+        let word = u64::from_le_bytes(*word);
+        let deletes = word ^ eight(0x7f);
+        bad | below_space(word) | (deletes.wrapping_sub(eight(1)) & !deletes & eight(0x80))
+    });
+    bad == 0 && rest.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f)
 }
 
 /// The bytes without spaces and tabs around them.
@@ -86,12 +119,24 @@ pub(crate) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal, is_token, is_value, trim};
+    use super::{control, decimal, is_plain, is_token, is_value, is_value_byte, trim};
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
         for number in [0, 7, 10, 99, 100, 4_294_967_296, u64::MAX] {
             assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_value_is_found_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            for at in 0..20 {
+                let mut bytes = [b'a'; 20];
+                bytes[at] = byte;
+                assert_eq!(control(&bytes), (byte < 0x20).then_some(at), "{byte} at {at}");
+                assert_eq!(is_plain(&bytes), is_value_byte(byte) && byte != b'\t', "{byte} at {at}");
+            }
         }
     }
 

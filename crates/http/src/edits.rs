@@ -1,6 +1,6 @@
 //! Edits: what changes between a head as it came and as it goes on.
 
-use crate::bytes_of::{Span, is_token, is_value_byte, trim};
+use crate::bytes_of::{is_plain, is_token, is_value_byte, trim};
 use crate::fields::Line;
 use crate::known::{HOP_BY_HOP, Known, Set, alike};
 use crate::{Fields, Refusal};
@@ -11,23 +11,26 @@ const WRITERS: Set = HOP_BY_HOP.and(Known::ContentLength);
 
 /// A patch list for one head: fields to remove, set and append, and another target.
 ///
-/// It is kept and used again; after [`Edits::clear`] it allocates nothing until it grows beyond what it once held.
+/// It is kept and used again; after [`Edits::clear`] it allocates nothing until it grows beyond what it once held. What is
+/// the same for many heads is written once, copied with [`Edits::start`], and its blanks filled with [`Edits::fill`].
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     removed: Set,
-    names: Vec<Span>,
-    added: Vec<Added>,
-    text: Vec<u8>,
-    target: Option<Span>,
-    host: Option<Span>,
+    /// Names to remove that are of no class.
+    names: Vec<Box<[u8]>>,
+    /// The classes of which `lines` holds one.
+    added: Set,
+    /// What is set and appended, as whole lines.
+    lines: Vec<u8>,
+    target: Option<Box<[u8]>>,
+    host: Option<Box<[u8]>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Added {
-    whole: Span,
-    name: Span,
-    value: Span,
-    alive: bool,
+/// Where a value stands that is written over for each head.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Blank {
+    start: usize,
+    len: usize,
 }
 
 impl Edits {
@@ -40,10 +43,44 @@ impl Edits {
     pub fn clear(&mut self) {
         self.removed = Set::default();
         self.names.clear();
-        self.added.clear();
-        self.text.clear();
+        self.added = Set::default();
+        self.lines.clear();
         self.target = None;
         self.host = None;
+    }
+
+    /// Forgets the changes and starts with those of `template`.
+    pub fn start(&mut self, template: &Self) {
+        self.removed = template.removed;
+        self.names.clone_from(&template.names);
+        self.added = template.added;
+        self.lines.clear();
+        self.lines.extend_from_slice(&template.lines);
+        self.target.clone_from(&template.target);
+        self.host.clone_from(&template.host);
+    }
+
+    /// Where the value of the first line of this class stands, to be filled in later. It holds as long as nothing is
+    /// removed or set that is there already.
+    pub fn blank(&self, known: Known) -> Option<Blank> {
+        let name = known.name()?;
+        let mut start = 0;
+        for (line, value) in self.added() {
+            if line == name.as_bytes() {
+                return Some(Blank { start: start + line.len() + 2, len: value.len() });
+            }
+            start += line.len() + 2 + value.len() + 2;
+        }
+        None
+    }
+
+    /// Writes over a value with one of the same length; another is left out.
+    pub fn fill(&mut self, blank: Blank, value: &[u8]) {
+        let place = self.lines.get_mut(blank.start..blank.start + blank.len);
+        if let Some(place) = place.filter(|place| place.len() == value.len()) {
+            place.copy_from_slice(value);
+            soften(place);
+        }
     }
 
     /// Removes all fields of this class, those set before included. `Other` names nothing.
@@ -51,7 +88,7 @@ impl Edits {
         if known != Known::Other {
             self.removed = self.removed.and(known);
         }
-        if let Some(name) = known.name() {
+        if let Some(name) = known.name().filter(|_name| self.added.has(known)) {
             self.unset(name.as_bytes());
         }
     }
@@ -63,8 +100,7 @@ impl Edits {
             self.remove(known);
         } else {
             self.unset(name.as_bytes());
-            let name = self.keep(name.as_bytes());
-            self.names.push(name);
+            self.names.push(name.as_bytes().into());
         }
     }
 
@@ -74,7 +110,9 @@ impl Edits {
     pub fn set(&mut self, known: Known, value: &[u8]) {
         if let Some(name) = known.name() {
             if known == Known::Host {
-                self.host = Some(self.keep_value(value));
+                let mut host: Box<[u8]> = trim(value).into();
+                soften(&mut host);
+                self.host = Some(host);
                 return;
             }
             self.remove(known);
@@ -130,24 +168,31 @@ impl Edits {
         if !target.starts_with(b"/") || !crate::request::is_target(target) {
             return Err(Refusal::Target);
         }
-        self.target = Some(self.keep(target));
+        self.target = Some(target.into());
         Ok(())
     }
 
     /// The path and query that is sent instead, if it is another.
     pub fn new_target(&self) -> Option<&[u8]> {
-        self.target.map(|span| span.of(&self.text))
+        self.target.as_deref()
     }
 
     /// The authority that is sent instead, if it is another.
     pub fn new_host(&self) -> Option<&[u8]> {
-        self.host.map(|span| span.of(&self.text))
+        self.host.as_deref()
     }
 
     /// The fields set and appended, in their order.
     pub fn added(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let alive = self.added.iter().filter(|added| added.alive);
-        alive.map(|added| (added.name.of(&self.text), added.value.of(&self.text)))
+        let mut rest = self.lines.as_slice();
+        std::iter::from_fn(move || {
+            // A name has no colon and a value no line end: both were seen to when they were taken.
+            let colon = memchr::memchr(b':', rest)?;
+            let end = memchr::memchr(b'\r', rest)?;
+            let line = rest.get(..colon).zip(rest.get(colon + 2..end));
+            rest = rest.get(end + 2..).unwrap_or_default();
+            line
+        })
     }
 
     pub(crate) fn removed(&self) -> Set {
@@ -157,52 +202,52 @@ impl Edits {
     pub(crate) fn removes_name(&self, fields: &Fields, line: &Line) -> bool {
         !self.names.is_empty() && {
             let name = line.name.of(fields.buffer());
-            self.names.iter().any(|removed| alike(removed.of(&self.text), name))
+            self.names.iter().any(|removed| alike(removed, name))
         }
     }
 
     pub(crate) fn write_added(&self, out: &mut impl BufMut) {
-        for added in self.added.iter().filter(|added| added.alive) {
-            out.put_slice(added.whole.of(&self.text));
-        }
+        out.put_slice(&self.lines);
     }
 
+    /// Takes the lines of this name out again.
     fn unset(&mut self, name: &[u8]) {
-        for added in &mut self.added {
-            added.alive &= !alike(added.name.of(&self.text), name);
+        if !self.added().any(|(added, _)| alike(added, name)) {
+            return;
         }
+        let mut kept = Vec::with_capacity(self.lines.len());
+        for (added, value) in self.added().filter(|(added, _)| !alike(added, name)) {
+            put_line(&mut kept, added, value);
+        }
+        self.lines = kept;
     }
 
     fn add(&mut self, known: Known, name: &[u8], value: &[u8]) {
         if WRITERS.has(known) {
             return;
         }
-        let start = self.text.len();
-        let name = self.keep(name);
-        self.text.extend_from_slice(b": ");
-        let value = self.keep_value(value);
-        self.text.extend_from_slice(b"\r\n");
-        self.added.push(Added { whole: Span::new(start, self.text.len()), name, value, alive: true });
-    }
-
-    fn keep(&mut self, bytes: &[u8]) -> Span {
-        let start = self.text.len();
-        self.text.extend_from_slice(bytes);
-        Span::new(start, self.text.len())
-    }
-
-    /// Keeps a value; a byte that would end the line or is no part of a value becomes a space (RFC 9110, 5.5).
-    fn keep_value(&mut self, value: &[u8]) -> Span {
-        let start = self.text.len();
         let value = trim(value);
-        self.text.extend_from_slice(value);
-        // Looked at without stopping early, so that many bytes are looked at in one step.
-        if value.iter().fold(false, |bad, byte| bad | !is_value_byte(*byte)) {
-            for byte in self.text.iter_mut().skip(start).filter(|byte| !is_value_byte(**byte)) {
-                *byte = b' ';
-            }
+        put_line(&mut self.lines, name, value);
+        let end = self.lines.len() - 2;
+        if let Some(value) = self.lines.get_mut(end - value.len()..end) {
+            soften(value);
         }
-        Span::new(start, self.text.len())
+        self.added = self.added.and(known);
+    }
+}
+
+fn put_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    lines.reserve(name.len() + value.len() + 4);
+    lines.extend_from_slice(name);
+    lines.extend_from_slice(b": ");
+    lines.extend_from_slice(value);
+    lines.extend_from_slice(b"\r\n");
+}
+
+/// Makes a space of each byte that would end the line or is no part of a value (RFC 9110, 5.5).
+fn soften(value: &mut [u8]) {
+    if !is_plain(value) {
+        value.iter_mut().filter(|byte| !is_value_byte(**byte)).for_each(|byte| *byte = b' ');
     }
 }
 
@@ -250,6 +295,23 @@ mod tests {
         check(&edits, "server: a  b: c d\n");
         assert_eq!(edits.set_name("a b", b""), Err(Refusal::FieldName));
         assert_eq!(edits.append_name("", b""), Err(Refusal::FieldName));
+    }
+
+    #[test]
+    fn a_template_is_copied_and_its_blanks_filled() {
+        let mut template = Edits::new();
+        template.remove(Known::Forwarded);
+        template.set(Known::Via, b"1.1 a");
+        template.set(Known::XNearsideRef, b"....");
+        template.set(Known::Server, b"x");
+        let blank = template.blank(Known::XNearsideRef).unwrap();
+        let mut edits = Edits::new();
+        edits.set(Known::Etag, b"gone");
+        edits.start(&template);
+        edits.fill(blank, b"12\n4");
+        edits.fill(blank, b"12345");
+        check(&edits, "via: 1.1 a\nx-nearside-ref: 12 4\nserver: x\n");
+        assert!(edits.removed().has(Known::Forwarded) && template.blank(Known::Etag).is_none());
     }
 
     #[test]

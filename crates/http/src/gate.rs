@@ -2,6 +2,7 @@
 //!
 //! A lenient tokeniser behind us may take a lone line feed for a line's end, or stop at a NUL. None gets past here.
 
+use crate::bytes_of::control;
 use crate::{Limits, Refusal};
 
 /// Finds the end of a head in a buffer that grows, and looks at each byte once.
@@ -37,13 +38,9 @@ impl Gate {
     /// Bare line feed, bare carriage return, NUL, or a head or first line above its limit; as early as it can be told.
     pub fn find(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<Bounds>, Refusal> {
         let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
-        let fresh = window.get(self.scanned..).unwrap_or_default();
-        let base = self.scanned;
-        for offset in memchr::memchr3_iter(b'\r', b'\n', 0, fresh) {
-            let at = base + offset;
-            if at < self.scanned {
-                continue; // the line feed of the pair before
-            }
+        let mut at = self.scanned;
+        while let Some(offset) = control(window.get(at..).unwrap_or_default()) {
+            at += offset;
             if !self.first_line_ended && at > self.head + limits.line_bytes {
                 return Err(Refusal::LineTooLong);
             }
@@ -52,11 +49,17 @@ impl Gate {
                 Some([b'\r']) => return self.wait(at, buffer, limits),
                 Some([b'\r', ..]) => return Err(Refusal::BareCr),
                 Some([b'\n', ..]) => return Err(Refusal::BareLf),
-                _ => return Err(Refusal::Nul),
+                Some([0, ..]) => return Err(Refusal::Nul),
+                _ => {
+                    // The tokeniser judges all other control bytes.
+                    at += 1;
+                    continue;
+                }
             }
             if let Some(bounds) = self.end_line(at)? {
                 return Ok(Some(bounds));
             }
+            at += 2;
         }
         self.wait(window.len(), buffer, limits)
     }

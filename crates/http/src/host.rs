@@ -1,6 +1,7 @@
 //! Host: the authority of a request, in the one form in which hosts are compared.
 
 use crate::Refusal;
+use crate::bytes_of::decimal;
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 
@@ -39,7 +40,8 @@ impl Authority {
         self.host_len = self.text.len();
         self.port = read_port(port)?;
         if let Some(port) = self.port {
-            write!(self.text, ":{port}").map_err(|_full| Refusal::Host)?;
+            self.text.push(':');
+            self.text.push_str(std::str::from_utf8(decimal(port.into(), &mut [0; 20])).unwrap_or_default());
         }
         Ok(())
     }
@@ -80,15 +82,17 @@ impl Authority {
         for byte in name {
             match byte {
                 b'.' if before == b'.' => return Err(Refusal::Host),
-                b'.' | b'-' | b'_' => {}
-                _ if byte.is_ascii_alphanumeric() => {}
+                b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => before = *byte,
                 _ => return Err(Refusal::Host),
             }
-            self.text.push(char::from(byte.to_ascii_lowercase()));
-            before = *byte;
         }
         // A dot at the end is one more than the root's; `before` still being the start means an empty name.
-        if before == b'.' || name.len() > LONGEST { Err(Refusal::Host) } else { Ok(port) }
+        if before == b'.' || name.len() > LONGEST {
+            return Err(Refusal::Host);
+        }
+        self.text.push_str(std::str::from_utf8(name).map_err(|_other| Refusal::Host)?);
+        self.text.make_ascii_lowercase();
+        Ok(port)
     }
 
     /// Takes an address up to its bracket; returns what stands after it.

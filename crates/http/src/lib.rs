@@ -25,7 +25,7 @@ mod framing;
 mod write;
 
 pub use crate::connection::{Persist, Upgrade};
-pub use crate::edits::Edits;
+pub use crate::edits::{Blank, Edits};
 pub use crate::fields::{Field, Fields};
 pub use crate::framing::Body;
 pub use crate::gate::Gate;

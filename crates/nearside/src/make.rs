@@ -34,7 +34,7 @@ impl Maker {
             backend_tls: Arc::new(backend_tls),
             evidence: Arc::new(self.registry.view(&generation, position)),
             cells: Arc::new(self.metrics.cells(&generation)),
-            prepared: Prepared::new(&generation),
+            prepared: Prepared::new(&generation, &self.pop.name),
             generation,
         }
     }

@@ -1,15 +1,90 @@
 //! What backends and clients see besides what the other side sent (SPEC, section 5), as edits of a head.
 
 use crate::request::Visit;
-use nearside_core::BackendId;
 use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
 use nearside_core::route::{FieldEdits, Route};
-use nearside_http::{Edits, Known, RequestHead, list};
+use nearside_core::{BackendId, Generation};
+use nearside_http::{Blank, Edits, Known, RequestHead, Version, list};
 
-/// How we name ourselves in `Via` (RFC 9110, 7.6.3).
-const VIA: &[u8] = b"1.1 nearside";
-const VIA_2: &[u8] = b"2.0 nearside";
+/// A ref before it is known.
+const REFERENCE: [u8; 16] = [b'0'; 16];
+
+/// A trace before it is known (W3C Trace Context).
+const TRACE: [u8; 55] = *b"00-00000000000000000000000000000000-0000000000000000-00";
+
+/// The edits of a generation that are the same for many requests, written once.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    /// Towards backends: for plain clients and for those with TLS, by their protocol.
+    to_backend: [[Template; 2]; 2],
+    to_client: Template,
+}
+
+/// Edits with blanks for what differs from request to request.
+#[derive(Debug)]
+struct Template {
+    edits: Edits,
+    reference: Option<Blank>,
+    trace: Option<Blank>,
+}
+
+impl Template {
+    fn new(edits: Edits) -> Self {
+        let (reference, trace) = (edits.blank(Known::XNearsideRef), edits.blank(Known::TraceParent));
+        Self { edits, reference, trace }
+    }
+
+    fn write(&self, edits: &mut Edits, reference: Reference) {
+        edits.start(&self.edits);
+        if let Some(blank) = self.reference {
+            edits.fill(blank, reference.as_bytes());
+        }
+    }
+}
+
+impl Templates {
+    /// What requests under `generation` need at the PoP of this name.
+    pub(crate) fn new(generation: &Generation, pop: &str) -> Self {
+        let to_backend = |scheme: &str, version: &str| {
+            let mut edits = Edits::new();
+            // What clients send under our name means nothing.
+            for known in [
+                Known::XNearsideOther,
+                Known::XNearsideExplain,
+                Known::XNearsideGen,
+                Known::XNearsideProbe,
+                Known::Forwarded,
+                Known::XRealIp,
+                Known::XForwardedOther,
+                Known::XForwardedPort,
+            ] {
+                edits.remove(known);
+            }
+            edits.set(Known::XNearsideRef, &REFERENCE);
+            edits.set(Known::XNearsidePop, pop.as_bytes());
+            edits.set(Known::XForwardedProto, scheme.as_bytes());
+            edits.append(Known::Via, format!("{version} nearside").as_bytes());
+            edits.append(Known::CdnLoop, generation.fleet.name.as_bytes());
+            edits.set(Known::TraceParent, &TRACE);
+            Template::new(edits)
+        };
+        let mut to_client = Edits::new();
+        to_client.set(Known::XNearsideRef, &REFERENCE);
+        to_client.set(Known::XNearsideGen, generation.stamp.to_string().as_bytes());
+        Self {
+            to_backend: ["http", "https"]
+                .map(|scheme| ["1.1", "2.0"].map(|version| to_backend(scheme, version))),
+            to_client: Template::new(to_client),
+        }
+    }
+
+    fn to_backend(&self, tls: bool, version: Version) -> &Template {
+        let [plain, encrypted] = &self.to_backend;
+        let [h1, h2] = if tls { encrypted } else { plain };
+        if version == Version::Http2 { h2 } else { h1 }
+    }
+}
 
 /// Fills `edits` with what changes on the way to backend `id`.
 pub(crate) fn to_backend(
@@ -18,36 +93,18 @@ pub(crate) fn to_backend(
     head: &RequestHead,
     (pool, route, id): (&Pool, &Route, BackendId),
 ) {
-    edits.clear();
-    // What clients send under our name means nothing.
-    for known in [
-        Known::XNearsideOther,
-        Known::XNearsideExplain,
-        Known::XNearsideGen,
-        Known::XNearsideProbe,
-        Known::Forwarded,
-        Known::XRealIp,
-        Known::XForwardedOther,
-        Known::XForwardedPort,
-    ] {
-        edits.remove(known);
+    let prepared = &visit.live.prepared;
+    let template = prepared.templates.to_backend(visit.connection.tls.is_some(), head.version());
+    template.write(edits, visit.reference);
+    if let Some(blank) = template.trace {
+        trace_parent(edits, blank, visit, head);
     }
-    let edge = &visit.worker.edge;
-    edits.set(Known::XNearsideRef, visit.reference.as_bytes());
-    edits.set(Known::XNearsidePop, edge.pop.name.as_bytes());
     edits.set(Known::XNearsidePlace, visit.place().as_str().as_bytes());
     edits.set(Known::XForwardedFor, visit.connection.address.as_bytes());
     edits.set(Known::XForwardedHost, head.authority().as_str().as_bytes());
-    edits.set(
-        Known::XForwardedProto,
-        if visit.connection.tls.is_some() { b"https".as_slice() } else { b"http" },
-    );
-    edits.append(Known::Via, if head.version() == nearside_http::Version::Http2 { VIA_2 } else { VIA });
-    edits.append(Known::CdnLoop, visit.live.generation.fleet.name.as_bytes());
-    trace_parent(edits, visit, head);
     match &pool.host_header {
         HostHeader::Preserve => {}
-        HostHeader::Backend => edits.set(Known::Host, visit.live.prepared.authority(id).as_bytes()),
+        HostHeader::Backend => edits.set(Known::Host, prepared.authority(id).as_bytes()),
         HostHeader::Literal(host) => edits.set(Known::Host, host.as_bytes()),
     }
     declared(edits, &route.to_backend);
@@ -56,9 +113,7 @@ pub(crate) fn to_backend(
 
 /// Fills `edits` with what changes on the way to the client.
 pub(crate) fn to_client(edits: &mut Edits, visit: &Visit<'_>, route: Option<&FieldEdits>) {
-    edits.clear();
-    edits.set(Known::XNearsideRef, visit.reference.as_bytes());
-    edits.set(Known::XNearsideGen, visit.live.prepared.stamp.as_bytes());
+    visit.live.prepared.templates.to_client.write(edits, visit.reference);
     if let Some(route) = route {
         declared(edits, route);
     }
@@ -75,9 +130,7 @@ pub(crate) fn passed(head: &RequestHead, fleet: &str) -> usize {
 
 /// The text of a request's ref: 16 hexadecimal digits.
 pub(crate) fn reference(number: u64) -> Reference {
-    let mut text = [0; 16];
-    hex(&mut text, number);
-    Reference(text)
+    Reference(hex(number))
 }
 
 /// A ref as text.
@@ -94,28 +147,40 @@ impl Reference {
     }
 }
 
-fn hex(text: &mut [u8], number: u64) {
-    for (index, digit) in text.iter_mut().rev().enumerate() {
-        let nibble = (number >> (4 * index)) & 15;
-        *digit = b"0123456789abcdef".get(usize::try_from(nibble).unwrap_or(0)).copied().unwrap_or(b'0');
+fn hex(number: u64) -> [u8; 16] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    let mut text = [0; 16];
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
+    text
 }
 
 /// Continues the client's trace, or begins one whose id holds the ref (W3C Trace Context).
-fn trace_parent(edits: &mut Edits, visit: &Visit<'_>, head: &RequestHead) {
-    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    let sent = head.fields().get(Known::TraceParent).filter(|value| is_trace_parent(value));
+fn trace_parent(edits: &mut Edits, blank: Blank, visit: &Visit<'_>, head: &RequestHead) {
+    let mut text = TRACE;
+    let mut put = |at: usize, digits: [u8; 16]| {
+        text.get_mut(at..at + 16).into_iter().for_each(|room| room.copy_from_slice(&digits));
+    };
     let span = visit.number ^ visit.live.generation.stamp.number.rotate_left(32);
-    if let (Some(sent), Some(room)) = (sent, text.get_mut(..)) {
-        room.copy_from_slice(sent);
-    } else {
-        text.get_mut(3..19).into_iter().for_each(|room| hex(room, visit.worker.edge.salt | 1));
-        text.get_mut(19..35).into_iter().for_each(|room| hex(room, visit.number));
-        // The state belongs to the trace that we do not continue.
-        edits.remove(Known::TraceState);
+    put(36, hex(span | 1));
+    match head.fields().get(Known::TraceParent).filter(|value| is_trace_parent(value)) {
+        Some(sent) => {
+            let kept = |part: std::ops::Range<usize>| sent.get(part).unwrap_or_default();
+            for part in [0..36, 52..55] {
+                text.get_mut(part.clone())
+                    .into_iter()
+                    .for_each(|room| room.copy_from_slice(kept(part.clone())));
+            }
+        }
+        None => {
+            put(3, hex(visit.worker.edge.salt | 1));
+            put(19, visit.reference.0);
+            // The state belongs to the trace that we do not continue.
+            edits.remove(Known::TraceState);
+        }
     }
-    text.get_mut(36..52).into_iter().for_each(|room| hex(room, span | 1));
-    edits.set(Known::TraceParent, &text);
+    edits.fill(blank, &text);
 }
 
 fn is_trace_parent(value: &[u8]) -> bool {

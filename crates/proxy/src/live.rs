@@ -1,6 +1,7 @@
 //! What is live now: built aside, swapped whole.
 
 use crate::dial::Dial;
+use crate::headers::Templates;
 use arc_swap::ArcSwap;
 use nearside_core::generation::ListenerKind;
 use nearside_core::place::Place;
@@ -30,19 +31,21 @@ pub struct Live {
 /// Texts that requests would otherwise make.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The generation's stamp, for `X-Nearside-Gen`.
+    /// The generation's stamp as text.
     pub stamp: Box<str>,
     /// The port of the first TLS listener: where redirects to HTTPS lead.
     pub https_port: Option<u16>,
     authorities: Box<[Box<str>]>,
+    pub(crate) templates: Templates,
 }
 
 impl Prepared {
-    /// What `generation` needs.
+    /// What `generation` needs at the PoP of this name.
     #[must_use]
-    pub fn new(generation: &Generation) -> Self {
+    pub fn new(generation: &Generation, pop: &str) -> Self {
         Self {
             stamp: generation.stamp.to_string().into(),
+            templates: Templates::new(generation, pop),
             https_port: generation
                 .listeners
                 .iter()

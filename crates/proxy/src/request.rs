@@ -149,7 +149,7 @@ impl<'a> Visit<'a> {
             tried,
             generation: &self.live.generation,
             evidence: &evidence,
-            now: self.live.evidence.now(),
+            now: self.live.evidence.at(if tried.count() == 0 { self.started } else { Instant::now() }),
             seed: self.number.wrapping_add(u64::from(tried.count())),
         };
         let choice = decide(&input, &mut ());

@@ -1,8 +1,9 @@
-//! The stock of read and write buffers of one worker: lent while bytes are there, given back when there are none.
+//! The stock of one worker: read and write buffers, lent while bytes are there, and heads of answers, lent for an exchange.
 //!
 //! An idle connection holds no buffer; what it had serves the next busy one.
 
 use bytes::BytesMut;
+use nearside_http::ResponseHead;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The least capacity of a lent buffer.
@@ -14,6 +15,9 @@ const KEPT: usize = 128;
 /// A buffer that grew beyond this is not kept.
 const LARGEST_KEPT: usize = 2 * BUFFER;
 
+/// A head that was larger than this is not kept.
+const LARGEST_HEAD: usize = 4 * 1024;
+
 /// Buffers to lend.
 #[derive(Debug, Default)]
 pub struct Stock {
@@ -24,6 +28,7 @@ pub struct Stock {
 struct Shelf {
     free: Vec<BytesMut>,
     made: u64,
+    heads: Vec<Box<ResponseHead>>,
 }
 
 /// How a stock stands.
@@ -58,6 +63,22 @@ impl Stock {
         let mut shelf = self.shelf();
         if shelf.free.len() < KEPT {
             shelf.free.push(buffer);
+        }
+    }
+
+    /// Room for the head of an answer.
+    #[must_use]
+    pub fn lend_head(&self) -> Box<ResponseHead> {
+        self.shelf().heads.pop().unwrap_or_default()
+    }
+
+    /// Takes a head back, whatever is in it.
+    pub fn give_back_head(&self, mut head: Box<ResponseHead>) {
+        let small = head.fields().buffer().len() <= LARGEST_HEAD;
+        head.clear();
+        let mut shelf = self.shelf();
+        if small && shelf.heads.len() < KEPT {
+            shelf.heads.push(head);
         }
     }
 

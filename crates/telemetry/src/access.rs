@@ -1,6 +1,6 @@
 //! The access log: one line per request, through a bounded queue to a thread that writes.
 
-use crate::line;
+use crate::line::Lines;
 use crate::record::Record;
 use std::fmt;
 use std::io::{self, Write};
@@ -106,10 +106,11 @@ impl Shared {
     fn write_all(&self, sink: &mut dyn Write) {
         let mut batch = Vec::new();
         let mut out = Vec::with_capacity(BUFFER);
+        let mut lines = Lines::default();
         loop {
             let closed = self.take(&mut batch);
             for record in batch.drain(..) {
-                line::append(&record, &mut out);
+                lines.append(&record, &mut out);
                 if out.len() >= BUFFER - BUFFER / 8 {
                     self.send(sink, &mut out);
                 }

@@ -2,89 +2,157 @@
 
 use crate::field;
 use crate::record::Record;
+use nearside_core::generation::Stamp;
 use nearside_core::{Generation, Reason};
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
-/// Appends the line of `record`, its end included, to `out`.
-pub(crate) fn append(record: &Record, out: &mut Vec<u8>) {
-    let generation: &Generation = &record.generation;
-    let route = record.route.and_then(|id| generation.routes.route(id));
-    let backend = record.backend.and_then(|id| generation.backend(id));
-    let region = backend.and_then(|backend| generation.region(backend.region));
-    let pool = record.pool().and_then(|id| generation.pool(id));
-
-    let mut line = Line { out, first: true };
-    line.plain(field::TIME, &rfc3339(record.time));
-    line.bytes(field::REF, record.asked.reference());
-    line.plain(field::CLIENT, &record.client);
-    line.plain(field::PROTOCOL, &record.protocol.name());
-    line.optional(field::TLS, record.tls.map(crate::TlsVersion::name));
-    line.bytes(field::HOST, record.asked.host());
-    line.bytes(field::METHOD, record.asked.method());
-    line.bytes(field::PATH, record.asked.path());
-    if let Some(status) = record.status {
-        line.number(field::STATUS, status);
-    }
-    line.optional(field::REASON, record.reason.map(Reason::name));
-    line.optional(field::ROUTE, route.map(|route| &*route.id));
-    line.optional(field::POOL, pool.map(|pool| &*pool.name));
-    line.optional(field::REGION, region.map(|region| &*region.name));
-    line.optional(field::BACKEND, backend.map(|backend| &*backend.name));
-    line.number(field::TRIES, record.tries);
-    line.number(field::TOTAL_US, record.total.as_micros());
-    for (name, time) in [(field::CONNECT_US, record.connect), (field::FIRST_BYTE_US, record.first_byte)] {
-        if let Some(micros) = time.as_ref().map(Duration::as_micros) {
-            line.number(name, micros);
-        }
-    }
-    line.number(field::BYTES_IN, record.bytes_in);
-    line.number(field::BYTES_OUT, record.bytes_out);
-    line.plain(field::GENERATION, &generation.stamp);
-    out.extend_from_slice(b"}\n");
+/// Writes lines. What one line has in common with the one before, the second and the generation, is not written out again.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    second: Option<u64>,
+    /// The second as RFC 3339 has it, up to its fraction.
+    time: String,
+    stamp: Stamp,
+    generation: String,
 }
 
-fn rfc3339(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time);
-    let millis = time.replace_nanosecond(time.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(time);
-    millis.format(&Rfc3339).unwrap_or_default()
+impl Lines {
+    /// Appends the line of `record`, its end included, to `out`.
+    pub(crate) fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
+        self.look(record);
+        let generation: &Generation = &record.generation;
+        let route = record.route.and_then(|id| generation.routes.route(id));
+        let backend = record.backend.and_then(|id| generation.backend(id));
+        let region = backend.and_then(|backend| generation.region(backend.region));
+        let pool = record.pool().and_then(|id| generation.pool(id));
+
+        out.push(b'{');
+        let mut line = Line { out };
+        self.time(&mut line, record.time);
+        line.bytes(field::REF, record.asked.reference());
+        line.address(field::CLIENT, record.client);
+        line.text(field::PROTOCOL, record.protocol.name());
+        line.optional(field::TLS, record.tls.map(crate::TlsVersion::name));
+        line.bytes(field::HOST, record.asked.host());
+        line.bytes(field::METHOD, record.asked.method());
+        line.bytes(field::PATH, record.asked.path());
+        if let Some(status) = record.status {
+            line.number(field::STATUS, status);
+        }
+        line.optional(field::REASON, record.reason.map(Reason::name));
+        line.optional(field::ROUTE, route.map(|route| &*route.id));
+        line.optional(field::POOL, pool.map(|pool| &*pool.name));
+        line.optional(field::REGION, region.map(|region| &*region.name));
+        line.optional(field::BACKEND, backend.map(|backend| &*backend.name));
+        line.number(field::TRIES, record.tries);
+        line.micros(field::TOTAL_US, record.total);
+        for (name, time) in [(field::CONNECT_US, record.connect), (field::FIRST_BYTE_US, record.first_byte)] {
+            if let Some(time) = time {
+                line.micros(name, time);
+            }
+        }
+        line.number(field::BYTES_IN, record.bytes_in);
+        line.number(field::BYTES_OUT, record.bytes_out);
+        line.text(field::GENERATION, &self.generation);
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// Writes out what is new since the last line.
+    fn look(&mut self, record: &Record) {
+        let second = since_epoch(record.time).as_secs();
+        if self.second.replace(second) != Some(second) {
+            let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].");
+            self.time = OffsetDateTime::from(record.time).format(format).unwrap_or_default();
+        }
+        let stamp = record.generation.stamp;
+        if self.generation.is_empty() || self.stamp != stamp {
+            (self.stamp, self.generation) = (stamp, stamp.to_string());
+        }
+    }
+
+    fn time(&self, line: &mut Line<'_>, time: SystemTime) {
+        line.out.extend_from_slice(b"\"");
+        line.out.extend_from_slice(field::TIME.as_bytes());
+        line.out.extend_from_slice(b"\":\"");
+        line.out.extend_from_slice(self.time.as_bytes());
+        let mut digits = itoa::Buffer::new();
+        // A one before them keeps the zeros; it is left out again.
+        let digits = digits.format(1000 + since_epoch(time).subsec_millis()).as_bytes();
+        line.out.extend_from_slice(digits.get(1..).unwrap_or_default());
+        line.out.extend_from_slice(b"Z\"");
+    }
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Writing into memory cannot fail, so the results of `write!` and `to_writer` have nothing to say.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
 }
 
 impl Line<'_> {
     fn name(&mut self, name: &str) {
-        self.out.extend_from_slice(if self.first { b"{\"" } else { b",\"" });
-        self.first = false;
+        self.out.reserve(name.len() + 64);
+        self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
 
-    /// A value that has nothing to escape: our own words, addresses, times.
-    fn plain(&mut self, name: &str, value: &dyn std::fmt::Display) {
+    fn text(&mut self, name: &str, value: &str) {
         self.name(name);
-        drop(write!(self.out, "\"{value}\""));
-    }
-
-    fn number(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.name(name);
-        drop(write!(self.out, "{value}"));
-    }
-
-    fn optional(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.name(name);
+        if value.bytes().all(is_plain) {
+            self.out.push(b'"');
+            self.out.extend_from_slice(value.as_bytes());
+            self.out.push(b'"');
+        } else {
             drop(serde_json::to_writer(&mut *self.out, value));
         }
     }
 
-    fn bytes(&mut self, name: &str, value: &[u8]) {
-        self.optional(name, Some(&String::from_utf8_lossy(value)));
+    fn optional(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
     }
+
+    fn bytes(&mut self, name: &str, value: &[u8]) {
+        self.text(name, &String::from_utf8_lossy(value));
+    }
+
+    fn number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.name(name);
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn micros(&mut self, name: &str, value: Duration) {
+        self.number(name, u64::try_from(value.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn address(&mut self, name: &str, value: IpAddr) {
+        self.name(name);
+        self.out.push(b'"');
+        match value {
+            IpAddr::V4(address) => {
+                for (index, octet) in address.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b'.');
+                    }
+                    self.out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                }
+            }
+            IpAddr::V6(address) => drop(write!(self.out, "{address}")),
+        }
+        self.out.push(b'"');
+    }
+}
+
+/// Whether JSON has the byte as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }

@@ -37,6 +37,10 @@ impl Conn {
         Self { io, stock, inbox: BytesMut::new(), taken: 0, large: false, outbox: BytesMut::new(), sent: 0 }
     }
 
+    pub(super) fn stock(&self) -> &Stock {
+        &self.stock
+    }
+
     pub(super) fn io(&self) -> &Io {
         &self.io
     }

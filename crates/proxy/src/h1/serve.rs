@@ -162,8 +162,8 @@ async fn settle(client: &mut Downstream, deadline: &mut Deadline, kept: bool) ->
 
 /// Sends what is left of the answer and reads what is left of the request; whether both came to their end.
 async fn read_out(client: &mut Downstream, deadline: &mut Deadline) -> bool {
-    deadline.set(Some(LINGER));
     let mut budget = READ_OUT;
+    let mut waits = false;
     poll_fn(|cx| {
         let flushed = match client.poll_flush(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(false),
@@ -180,7 +180,12 @@ async fn read_out(client: &mut Downstream, deadline: &mut Deadline) -> bool {
                 Poll::Ready(Ok(Fill::Data)) => {}
                 Poll::Ready(Ok(Fill::End)) if flushed => return Poll::Ready(true),
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
-                Poll::Ready(Ok(Fill::End)) | Poll::Pending => return deadline.poll(cx).map(|()| false),
+                Poll::Ready(Ok(Fill::End)) | Poll::Pending => {
+                    if !std::mem::replace(&mut waits, true) {
+                        deadline.set(Some(LINGER));
+                    }
+                    return deadline.poll(cx).map(|()| false);
+                }
             }
         }
     })

@@ -36,7 +36,7 @@ pub struct Upstream {
     method: Method,
     request: Outbound,
     sent: Sent,
-    head: ResponseHead,
+    head: Box<ResponseHead>,
     answered: bool,
     interim: u32,
     body: Inbound,
@@ -52,13 +52,14 @@ impl Upstream {
     }
 
     pub(super) fn with_stock(io: Io, stock: Arc<Stock>) -> Self {
+        let head = stock.lend_head();
         Self {
             conn: Conn::new(io, stock),
             gate: Gate::default(),
             method: Method::Other,
             request: Outbound::Nothing,
             sent: Sent::Part,
-            head: ResponseHead::new(),
+            head,
             answered: false,
             interim: 0,
             body: Inbound::NONE,
@@ -76,7 +77,11 @@ impl Upstream {
     /// The connection without its buffers, where it is reusable.
     #[must_use]
     pub fn into_idle(self) -> Option<Io> {
-        if self.is_reusable() { self.conn.into_io() } else { None }
+        if !self.is_reusable() {
+            return None;
+        }
+        self.conn.stock().give_back_head(self.head);
+        self.conn.into_io()
     }
 
     /// Judges a head that has arrived; `None` for one that nobody waits for.

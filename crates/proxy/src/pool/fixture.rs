@@ -112,7 +112,7 @@ fn live(
         backend_tls: Arc::new(backend_tls),
         evidence: Arc::new(registry.view(&generation, None)),
         cells: Arc::new(metrics.cells(&generation)),
-        prepared: Prepared::new(&generation),
+        prepared: Prepared::new(&generation, "test1"),
         generation,
     }
 }
