@@ -105,14 +105,7 @@ impl Line<'_> {
     }
 
     fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        if value.bytes().all(is_plain) {
-            self.out.push(b'"');
-            self.out.extend_from_slice(value.as_bytes());
-            self.out.push(b'"');
-        } else {
-            drop(serde_json::to_writer(&mut *self.out, value));
-        }
+        self.bytes(name, value.as_bytes());
     }
 
     fn optional(&mut self, name: &str, value: Option<&str>) {
@@ -122,7 +115,14 @@ impl Line<'_> {
     }
 
     fn bytes(&mut self, name: &str, value: &[u8]) {
-        self.text(name, &String::from_utf8_lossy(value));
+        self.name(name);
+        if is_plain(value) {
+            self.out.push(b'"');
+            self.out.extend_from_slice(value);
+            self.out.push(b'"');
+        } else {
+            drop(serde_json::to_writer(&mut *self.out, &String::from_utf8_lossy(value)));
+        }
     }
 
     fn number(&mut self, name: &str, value: impl itoa::Integer) {
@@ -152,7 +152,38 @@ impl Line<'_> {
     }
 }
 
-/// Whether JSON has the byte as it is.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+/// Whether JSON has the bytes as they are: ASCII without controls, quotes and backslashes. Eight are looked at in one
+/// step; a subtraction that borrows sets the high bit of the byte that it is asked about (Warren, Hacker's Delight, 6-1).
+fn is_plain(bytes: &[u8]) -> bool {
+    const fn eight(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    const fn is(word: u64, byte: u8) -> u64 {
+        (word ^ eight(byte)).wrapping_sub(eight(1))
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    let found = words.iter().fold(0, |found, word| {
+        let word = u64::from_le_bytes(*word);
+        found | word | word.wrapping_sub(eight(b' ')) | is(word, b'"') | is(word, b'\\')
+    });
+    let plain = |byte: &u8| matches!(byte, b' '..=0x7f) && !matches!(byte, b'"' | b'\\');
+    found & eight(0x80) == 0 && rest.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn what_json_escapes_is_found_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            for at in 0..20 {
+                let mut bytes = [b'a'; 20];
+                bytes[at] = byte;
+                let as_it_is =
+                    byte.is_ascii() && serde_json::to_string(&char::from(byte)).unwrap().len() == 3;
+                assert_eq!(is_plain(&bytes), as_it_is, "{byte} at {at}");
+            }
+        }
+    }
 }
