@@ -1,7 +1,7 @@
 //! `cargo xtask compare`: cost per request and memory per idle connection, beside nginx in the same run.
 //!
-//! Both proxies have one worker, the same certificate, kept upstream connections and the same origin, and take
-//! turns. Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it
+//! Both proxies have one worker, the same certificate, kept upstream connections and the same origin, write a record of
+//! each request, and take turns. Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it
 //! is CPU time, whose least of several rounds is good to a tenth or two.
 
 mod memory;

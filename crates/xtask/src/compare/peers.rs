@@ -152,12 +152,19 @@ fn origin() -> String {
     )
 }
 
+/// The same record of each request that nearside writes, as far as nginx knows it.
+const LOG: &str = r#"log_format record escape=json '{"time":"$time_iso8601","ref":"$request_id","client":"$remote_addr",'
+'"protocol":"$server_protocol","tls":"$ssl_protocol","host":"$host","method":"$request_method","path":"$uri",'
+'"status":$status,"backend":"$upstream_addr","total":$request_time,"first_byte":"$upstream_header_time",'
+'"bytes_in":$request_length,"bytes_out":$body_bytes_sent}';"#;
+
 fn proxy(folder: &Path) -> String {
     let folder = folder.display();
     format!(
         "daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;\n\
          events {{ worker_connections 40000; }}\n\
-         http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 300s;\n\
+         http {{ {LOG} access_log {folder}/access.log record buffer=64k flush=1s;\n\
+         keepalive_requests 100000000; keepalive_timeout 300s;\n\
          ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519; ssl_session_tickets on;\n\
          upstream origin {{ server 127.0.0.1:{ORIGIN}; keepalive 256; keepalive_requests 100000000; }}\n\
          server {{ listen 127.0.0.1:19280; listen 127.0.0.1:19243 ssl http2; server_name localhost;\n\
