@@ -28,6 +28,7 @@ pub struct Stock {
 struct Shelf {
     free: Vec<BytesMut>,
     made: u64,
+    #[expect(clippy::vec_box, reason = "a head goes from the shelf to an exchange and back as one word")]
     heads: Vec<Box<ResponseHead>>,
 }
 
