@@ -227,11 +227,11 @@ async fn each_connection_begins_with_its_clients_addresses_and_carries_no_other_
 }
 
 /// An HAProxy under test.
-struct Haproxy(Child);
+pub(crate) struct Haproxy(Child);
 
 impl Haproxy {
     /// Starts it with `text` as its file; `None`, said loudly, where it is missing.
-    fn start(setting: &Setting, text: &str) -> Option<Self> {
+    pub(crate) fn start(setting: &Setting, text: &str) -> Option<Self> {
         let file = setting.folder().join("haproxy.cfg");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new("haproxy");

@@ -13,3 +13,4 @@ mod certificates;
 mod clients;
 mod heads;
 mod setting;
+mod sockets;

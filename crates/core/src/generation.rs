@@ -8,7 +8,7 @@ use crate::policy::{
 use crate::table::Table;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,19 +191,45 @@ pub struct Backend {
 pub struct Endpoint {
     /// Whether it speaks TLS.
     pub tls: bool,
-    /// A host name in lower case, or an IP address without brackets.
+    /// A host name in lower case, an IP address without brackets, or the path of a Unix socket, which alone begins
+    /// with a slash.
     pub host: Box<str>,
-    /// Its port.
+    /// Its port; 0 for a Unix socket.
     pub port: u16,
 }
 
 impl Endpoint {
-    /// The `Host` for it: without the port where that is the scheme's own.
+    /// The Unix socket at `path`, which begins with a slash.
+    #[must_use]
+    pub fn unix(path: &str) -> Self {
+        Self { tls: false, host: path.into(), port: 0 }
+    }
+
+    /// The path, where it is a Unix socket.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.host.starts_with('/').then(|| Path::new(&*self.host))
+    }
+
+    /// The `Host` for it: without the port where that is the scheme's own. A Unix socket is `localhost`.
     #[must_use]
     pub fn authority(&self) -> String {
+        if self.socket().is_some() {
+            return "localhost".to_owned();
+        }
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
         let default_port = if self.tls { 443 } else { 80 };
         if self.port == default_port { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// Its url.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.socket() {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority()),
+        }
     }
 }
 
@@ -343,5 +369,22 @@ impl Pool {
                 Share::from_points(thousandths.saturating_mul(10)).of(u64::from(weight) * 1000)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_a_host_and_a_url() {
+        let check = |endpoint: &Endpoint, authority: &str, url: &str| {
+            assert_eq!((endpoint.authority().as_str(), endpoint.to_string().as_str()), (authority, url));
+        };
+        let tcp = |tls, host: &str, port| Endpoint { tls, host: host.into(), port };
+        check(&tcp(true, "a.example", 443), "a.example", "https://a.example");
+        check(&tcp(false, "2001:db8::1", 8080), "[2001:db8::1]:8080", "http://[2001:db8::1]:8080");
+        check(&Endpoint::unix("/run/app.sock"), "localhost", "unix:/run/app.sock");
+        assert_eq!(tcp(true, "a.example", 443).socket(), None);
     }
 }

@@ -85,7 +85,7 @@ impl Check {
             return Outcome::Failed("no such backend".to_owned());
         };
         let resolved = entry.name.addresses();
-        if resolved.is_empty() {
+        if resolved.is_empty() && !entry.name.is_socket() {
             return Outcome::Failed(entry.name.error().unwrap_or_else(|| "no address".to_owned()));
         }
         let port = |address: &SocketAddr| SocketAddr::new(address.ip(), probe.port.unwrap_or(address.port()));

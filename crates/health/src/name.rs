@@ -61,7 +61,7 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// The name of `endpoint`; an IP literal has its address at once.
+    /// The name of `endpoint`; an IP literal has its address at once, and a Unix socket needs none.
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let literal: Option<IpAddr> = endpoint.host.parse().ok();
         let addresses: Arc<[SocketAddr]> =
@@ -71,18 +71,31 @@ impl Name {
             port: endpoint.port,
             addresses: ArcSwap::from_pointee(addresses),
             error: ArcSwapOption::empty(),
-            asked: watch::Sender::new(literal.is_some()),
+            asked: watch::Sender::new(literal.is_some() || endpoint.socket().is_some()),
         }
     }
 
-    /// Whether it is an address already.
+    /// Whether there is nothing to resolve: it is an address already, or a path.
     pub(crate) fn is_literal(&self) -> bool {
-        self.host.parse::<IpAddr>().is_ok()
+        self.is_socket() || self.host.parse::<IpAddr>().is_ok()
     }
 
-    /// Its addresses, IPv6 and IPv4 in turn (RFC 8305, section 4); none before the first answer.
+    /// Whether it is a Unix socket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
+    /// Its addresses, IPv6 and IPv4 in turn (RFC 8305, section 4); none before the first answer, nor of a Unix socket.
     pub(crate) fn addresses(&self) -> Arc<[SocketAddr]> {
         Arc::clone(&self.addresses.load())
+    }
+
+    /// Its addresses, or the path of a Unix socket, as text.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        if self.is_socket() {
+            return vec![self.host.to_string()];
+        }
+        self.addresses().iter().map(ToString::to_string).collect()
     }
 
     /// Why the last question had no answer.
@@ -184,10 +197,6 @@ mod tests {
         Ok(Answer { addresses, ttl: Duration::from_secs(seconds) })
     }
 
-    fn shown(name: &Name) -> Vec<String> {
-        name.addresses().iter().map(ToString::to_string).collect()
-    }
-
     #[tokio::test]
     async fn the_last_good_answer_survives_a_failure() {
         let lookup = lookup(vec![
@@ -197,17 +206,17 @@ mod tests {
             answer(&["192.0.2.9"], 60),
         ]);
         let name = &lookup.name;
-        assert_eq!(shown(name), Vec::<String>::new());
+        assert_eq!(name.shown(), Vec::<String>::new());
         assert_eq!(name.refresh(&lookup).await, Duration::from_secs(60));
         let first = ["[2001:db8::1]:80", "192.0.2.1:80", "192.0.2.2:80"];
-        assert_eq!(shown(name), first);
+        assert_eq!(name.shown(), first);
         assert_eq!(name.refresh(&lookup).await, SHORTEST);
-        assert_eq!(shown(name), first);
+        assert_eq!(name.shown(), first);
         assert!(name.error().unwrap().contains("no server"), "{:?}", name.error());
         assert_eq!(name.refresh(&lookup).await, SHORTEST);
-        assert_eq!(shown(name), first);
+        assert_eq!(name.shown(), first);
         name.refresh(&lookup).await;
-        assert_eq!((shown(name), name.error()), (vec!["192.0.2.9:80".to_string()], None));
+        assert_eq!((name.shown(), name.error()), (vec!["192.0.2.9:80".to_string()], None));
     }
 
     #[tokio::test]
@@ -218,10 +227,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_has_nothing_to_resolve() {
+        let name = Name::new(&Endpoint::unix("/run/app.sock"));
+        name.asked().await;
+        assert!(name.is_literal() && name.addresses().is_empty());
+        assert_eq!(name.shown(), ["/run/app.sock"]);
+    }
+
+    #[tokio::test]
     async fn a_literal_has_its_address_at_once() {
         let name = Name::new(&Endpoint { tls: true, host: "2001:db8::7".into(), port: 8443 });
         name.asked().await;
         assert!(name.is_literal());
-        assert_eq!(shown(&name), ["[2001:db8::7]:8443"]);
+        assert_eq!(name.shown(), ["[2001:db8::7]:8443"]);
     }
 }

@@ -14,7 +14,7 @@ pub struct Target {
     pub generation: Arc<Generation>,
     /// Which backend of it.
     pub id: BackendId,
-    /// The backend's addresses with the probe's port, IPv6 and IPv4 in turn; never empty.
+    /// The backend's addresses with the probe's port, IPv6 and IPv4 in turn; empty only for a Unix socket.
     pub addresses: Arc<[SocketAddr]>,
 }
 

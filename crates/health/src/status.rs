@@ -51,7 +51,7 @@ pub struct BackendStatus {
     pub in_flight: u32,
     /// Open connections.
     pub connections: u32,
-    /// Its addresses.
+    /// Its addresses; a Unix socket's path.
     pub addresses: Vec<String>,
     /// Why its name was not resolved the last time.
     pub name_error: Option<String>,
@@ -103,7 +103,7 @@ impl View {
                 .map(|_| now.as_millis().saturating_sub(story.rtt.at().as_millis())),
             in_flight: measured.in_flight,
             connections: cell.connections().now(),
-            addresses: entry.name.addresses().iter().map(ToString::to_string).collect(),
+            addresses: entry.name.shown(),
             name_error: entry.name.error(),
             probes_passed: story.probes_passed,
             probes_failed: story.probes_failed,

@@ -64,7 +64,8 @@ impl View {
         self.pools.get(pool.index())
     }
 
-    /// The addresses of `backend` as last resolved, IPv6 and IPv4 in turn; none before the first answer.
+    /// The addresses of `backend` as last resolved, IPv6 and IPv4 in turn; none before the first answer, nor
+    /// of a Unix socket.
     #[must_use]
     pub fn addresses(&self, backend: BackendId) -> Arc<[SocketAddr]> {
         self.entries.get(backend.index()).map_or_else(Arc::default, |entry| entry.name.addresses())

@@ -6,6 +6,7 @@
 pub mod distant;
 pub mod far;
 mod lane;
+mod local;
 mod preamble;
 mod race;
 
@@ -20,6 +21,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +56,8 @@ impl Dial for Direct {
 /// Where to connect.
 #[derive(Clone)]
 pub struct Destination<'a> {
-    /// The addresses, any of which will do.
-    pub addresses: &'a [SocketAddr],
+    /// The other end.
+    pub peer: Peer<'a>,
     /// The name of the region that they stand in.
     pub region: &'a str,
     /// What the connection begins with, if the backend wants to be told for whom it is.
@@ -64,14 +66,23 @@ pub struct Destination<'a> {
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
+/// The other end of a connection to be made.
+#[derive(Clone, Copy, Debug)]
+pub enum Peer<'a> {
+    /// Addresses, any of which will do.
+    Inet(&'a [SocketAddr]),
+    /// A Unix socket of this machine, whatever the region.
+    Unix(&'a Path),
+}
+
 /// A connection that was made.
 #[derive(Debug)]
 pub struct Dialled {
     /// The connection.
     pub io: Io,
-    /// The address that answered.
-    pub address: SocketAddr,
-    /// The round trip, as the TCP handshake measured it.
+    /// The address that answered; none of a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The round trip, as the TCP handshake measured it; how long a Unix socket took to let us in.
     pub round_trip: Duration,
 }
 
@@ -97,8 +108,13 @@ pub enum DialError {
 /// # Errors
 /// No connection could be made, or not in time.
 pub async fn dial(dial: &dyn Dial, to: &Destination<'_>, deadline: Instant) -> Result<Dialled, DialError> {
-    let connected = timeout_at(deadline, race::connect(dial, to.addresses, to.region)).await;
-    let mut winner = match connected {
+    let reaching = async {
+        match to.peer {
+            Peer::Inet(addresses) => race::connect(dial, addresses, to.region).await,
+            Peer::Unix(path) => Some(local::connect(path).await),
+        }
+    };
+    let mut winner = match timeout_at(deadline, reaching).await {
         Err(_elapsed) => return Err(DialError::Timeout),
         Ok(None) => return Err(DialError::NoAddress),
         Ok(Some(outcome)) => outcome.map_err(DialError::Refused)?,
@@ -125,10 +141,10 @@ pub async fn dial(dial: &dyn Dial, to: &Destination<'_>, deadline: Instant) -> R
 
 /// The kernel's measure of the handshake, with the simulated distance where there is one.
 fn round_trip(wire: &Wire) -> Option<Duration> {
-    let info = pingora_core::protocols::l4::ext::get_tcp_info(wire.tcp().as_raw_fd()).ok()?;
+    let info = pingora_core::protocols::l4::ext::get_tcp_info(wire.socket().as_raw_fd()).ok()?;
     let measured = Duration::from_micros(u64::from(info.tcpi_rtt));
     let added = match wire {
-        Wire::Tcp(_) => Duration::ZERO,
+        Wire::Tcp(_) | Wire::Unix(_) => Duration::ZERO,
         Wire::Far(far) => far.round_trip(),
     };
     (info.tcpi_rtt > 0).then_some(measured + added)
@@ -156,7 +172,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn plain<'a>(addresses: &'a [SocketAddr]) -> Destination<'a> {
-        Destination { addresses, region: "fra", preamble: None, tls: None }
+        Destination { peer: Peer::Inet(addresses), region: "fra", preamble: None, tls: None }
     }
 
     #[tokio::test]
@@ -164,9 +180,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let dialled = dial(&Direct, &plain(&[address]), Instant::now() + SECOND).await.unwrap();
-        assert_eq!(dialled.address, address);
+        assert_eq!(dialled.address, Some(address));
         assert!(dialled.round_trip > Duration::ZERO && dialled.round_trip < SECOND);
-        assert!(dialled.io.tcp().nodelay().unwrap());
+        assert!(dialled.io.socket().tcp_nodelay().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,13 @@
-//! A byte stream to a client or a backend: TCP or TCP at a simulated distance, with TLS or without.
+//! A byte stream to a client or a backend: TCP, TCP at a simulated distance or a Unix socket,
+//! with TLS or without.
 
 use crate::dial::far::Far;
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 /// What lies under TLS.
@@ -15,15 +17,18 @@ pub enum Wire {
     Tcp(TcpStream),
     /// A socket at a simulated distance.
     Far(Box<Far>),
+    /// A Unix socket.
+    Unix(UnixStream),
 }
 
 impl Wire {
     /// The socket.
     #[must_use]
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn socket(&self) -> SockRef<'_> {
         match self {
-            Self::Tcp(stream) => stream,
-            Self::Far(far) => far.tcp(),
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Far(far) => SockRef::from(far.tcp()),
+            Self::Unix(stream) => SockRef::from(stream),
         }
     }
 }
@@ -40,10 +45,10 @@ pub enum Io {
 impl Io {
     /// The socket.
     #[must_use]
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn socket(&self) -> SockRef<'_> {
         match self {
-            Self::Plain(wire) => wire.tcp(),
-            Self::Tls(tls) => tls.get_ref().0.tcp(),
+            Self::Plain(wire) => wire.socket(),
+            Self::Tls(tls) => tls.get_ref().0.socket(),
         }
     }
 
@@ -99,5 +104,5 @@ macro_rules! delegate {
     };
 }
 
-delegate!(Wire, Tcp, Far);
+delegate!(Wire, Tcp, Far, Unix);
 delegate!(Io, Plain, Tls);

@@ -1,6 +1,6 @@
 //! Probes: how a backend is asked whether it is well, over a connection made as requests' are.
 
-use crate::dial::{self, Destination, Dialled, Preamble};
+use crate::dial::{self, Destination, Dialled, Peer, Preamble};
 use crate::io::Io;
 use crate::live::{Edge, Live};
 use crate::pool::speaks_h2;
@@ -44,7 +44,10 @@ impl EdgeProber {
         let encrypted = tls.is_some();
         let region = target.generation.region(backend.region);
         let to = Destination {
-            addresses: &target.addresses,
+            peer: match backend.endpoint.socket() {
+                Some(path) => Peer::Unix(path),
+                None => Peer::Inet(&target.addresses),
+            },
             region: region.map_or("", |region| &region.name),
             preamble: preamble(pool),
             tls,

@@ -1,14 +1,14 @@
 //! What the backends of a pool ask of each other and of their pool.
 
 use super::Found;
-use crate::document::{Backend, Document, Pool};
+use crate::document::{Backend, Document, Pool, Probe};
 use crate::node::quoted;
 use crate::report::Finding;
 use crate::rule;
 use crate::shape::Some1;
 use foldhash::{HashMap, HashMapExt, HashSet};
 use nearside_core::generation::Endpoint;
-use nearside_core::policy::Protocol;
+use nearside_core::policy::{ProbeProtocol, Protocol};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,14 +31,15 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
         }
         check_tls(&path, pool, found);
         let (protocol, tolerance) = (pool.connections.protocol, pool.select.latency_tolerance.0);
-        let group = Group { path, backends: &pool.backends, protocol, tolerance };
+        let group = Group { path, backends: &pool.backends, protocol, probe: &pool.probe, tolerance };
         group.check(&drained, found);
     }
     let defaults = &document.defaults.0;
     let (protocol, tolerance) = (defaults.connections.protocol, defaults.select.latency_tolerance.0);
     for (index, route) in routes.placed() {
         if let Some(backends) = &route.backends {
-            let group = Group { path: format!("routes[{index}]"), backends, protocol, tolerance };
+            let (path, probe) = (format!("routes[{index}]"), &defaults.probe);
+            let group = Group { path, backends, protocol, probe, tolerance };
             group.check(&drained, found);
         }
     }
@@ -49,6 +50,7 @@ struct Group<'a> {
     path: String,
     backends: &'a Some1<Backend>,
     protocol: Protocol,
+    probe: &'a Probe,
     tolerance: Duration,
 }
 
@@ -62,6 +64,7 @@ impl Group<'_> {
         }
         self.check_identities(found);
         self.check_protocol(found);
+        self.check_sockets(found);
         self.check_weights(found);
         let region = backends.first().map(|backend| &backend.region.0);
         if let Some(region) = region.filter(|region| backends.iter().all(|other| other.region.0 == **region))
@@ -123,6 +126,23 @@ impl Group<'_> {
                     self.of(*index, "weight"),
                     finding.hint("raise `select.latency_tolerance`"),
                 );
+            }
+        }
+    }
+
+    fn check_sockets(&self, found: &mut Found<'_>) {
+        let (port, tls) = (self.probe.port.0.is_some(), self.probe.protocol == ProbeProtocol::Https);
+        let what = match (port, tls) {
+            (true, _) => "a port",
+            (false, true) => "TLS",
+            (false, false) => return,
+        };
+        for (index, backend) in self.backends.placed() {
+            if backend.url.endpoint.socket().is_some() {
+                let message = format!("this is a Unix socket, and its probe asks for {what}");
+                let hint =
+                    "give Unix sockets a pool of their own, with `probe: { port: auto, protocol: auto }`";
+                found.at(self.of(index, "url"), Finding::new(rule::SOCKET_PROBE, message).hint(hint));
             }
         }
     }

@@ -89,7 +89,7 @@ document! {
     Backend {
         /// Its name in logs, metrics and commands. By default its url.
         id: Option<Name> = None,
-        /// Where it listens: `http://host[:port]` or `https://host[:port]`.
+        /// Where it listens: `http://host[:port]`, `https://host[:port]`, or `unix:/path` for a Unix socket, without TLS and with `localhost` as its own `Host`.
         url: Url,
         /// Its region.
         region: Name,

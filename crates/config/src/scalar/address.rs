@@ -78,7 +78,10 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-/// A backend's url: scheme, host and port, nothing else.
+/// The longest path of a Unix socket: the kernel's field for it has room for one more byte, which is 0.
+const LONGEST_PATH: usize = 107;
+
+/// A backend's url: scheme, host and port, or the path of a Unix socket; nothing else.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Url {
     /// As the file writes it.
@@ -88,11 +91,17 @@ pub(crate) struct Url {
 
 impl Scalar for Url {
     fn what() -> String {
-        "a url such as `https://fra.example.internal`".to_owned()
+        "a url such as `https://fra.example.internal` or `unix:/run/app.sock`".to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, Finding> {
         let fail = |what: &str| Finding::new(rule::URL, format!("{} {what}", quoted(text)));
+        if let Some(path) = text.strip_prefix("unix:") {
+            return socket(text, path);
+        }
+        if let Some(path) = meant_socket(text) {
+            return Err(fail("is no http or https url").hint(format!("did you mean \"unix:{path}\"?")));
+        }
         let tls = match text.split_once("://") {
             Some(("https", _)) => true,
             Some(("http", _)) => false,
@@ -126,8 +135,33 @@ impl Scalar for Url {
     }
 
     fn json() -> Json {
-        json!({ "type": "string", "pattern": "^https?://[^/?#@]+$" })
+        json!({ "type": "string", "pattern": "^(https?://[^/?#@]+|unix:/.+)$" })
     }
+}
+
+/// A Unix socket; every PoP reads the same file, so its path does not depend on a folder.
+fn socket(text: &str, path: &str) -> Result<Url, Finding> {
+    let fail = |what: &str| Finding::new(rule::URL, format!("{} {what}", quoted(text)));
+    if path.starts_with("//") {
+        let path = path.trim_start_matches('/');
+        return Err(fail("has a host").hint(format!("did you mean \"unix:/{path}\"?")));
+    }
+    if !path.starts_with('/') || path.ends_with('/') {
+        return Err(fail("names no file").hint("write the whole path, such as `unix:/run/app.sock`"));
+    }
+    if path.len() > LONGEST_PATH {
+        let hint = format!("{} bytes; a Unix socket's path has {LONGEST_PATH} at most", path.len());
+        return Err(fail("is too long").hint(hint));
+    }
+    Ok(Url { text: text.into(), endpoint: Endpoint::unix(path) })
+}
+
+/// The path of a Unix socket, where `text` is how other programs write one.
+fn meant_socket(text: &str) -> Option<&str> {
+    let others = ["http://unix:", "http+unix://", "unix@", "unix/", "unix"];
+    let path = others.into_iter().find_map(|other| text.strip_prefix(other)).unwrap_or(text);
+    let path = path.trim_end_matches(':');
+    path.starts_with('/').then_some(path)
 }
 
 /// The host, in lower case and without brackets, and the port.
@@ -163,6 +197,32 @@ mod tests {
             ["ftp://a", "a.b", "https://", "https://a/", "https://u@a", "http://a:0", "http://a:70000"]
         {
             check_url(text, None);
+        }
+    }
+
+    #[test]
+    fn a_socket_has_a_whole_path_of_bounded_length() {
+        check_url("unix:/run/app.sock", Some((false, "/run/app.sock", 0)));
+        let longest = format!("unix:/{}", "a".repeat(106));
+        assert!(Url::parse(&longest).is_ok() && Url::parse(&format!("{longest}a")).is_err());
+        for text in ["unix:run/app.sock", "unix:", "unix:/", "unix:/run/", "unix:@name"] {
+            check_url(text, None);
+        }
+    }
+
+    #[test]
+    fn who_writes_a_socket_as_other_programs_do_is_told_how() {
+        for text in [
+            "unix:///run/app.sock",
+            "unix://run/app.sock",
+            "unix//run/app.sock",
+            "unix@/run/app.sock",
+            "http://unix:/run/app.sock:",
+            "http+unix:///run/app.sock",
+            "/run/app.sock",
+        ] {
+            let told = Url::parse(text).unwrap_err();
+            assert!(format!("{told:?}").contains("unix:/run/app.sock\\\"?"), "{told:?}");
         }
     }
 

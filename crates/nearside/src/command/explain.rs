@@ -197,10 +197,7 @@ fn outcome(generation: &Generation, choice: Choice) -> Value {
             let backend = generation.backend(plan.backend);
             json!({
                 "forward": backend.map(|backend| backend.name.to_string()),
-                "url": backend.map(|backend| {
-                    let scheme = if backend.endpoint.tls { "https" } else { "http" };
-                    format!("{scheme}://{}", backend.endpoint.authority())
-                }),
+                "url": backend.map(|backend| backend.endpoint.to_string()),
                 "region": generation.region(plan.region).map(|region| region.name.to_string()),
                 "pool": generation.pool(plan.pool).map(|pool| pool.name.to_string()),
                 "route": route(plan.route),

@@ -28,7 +28,7 @@ impl Dial for Distant {
             tokio::time::sleep(round_trip).await;
             match dialled? {
                 Wire::Tcp(stream) => Ok(Wire::Far(Box::new(Far::new(stream, round_trip)))),
-                far @ Wire::Far(_) => Ok(far),
+                other @ (Wire::Far(_) | Wire::Unix(_)) => Ok(other),
             }
         })
     }

@@ -16,8 +16,9 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// The connection that won.
 pub(super) struct Winner {
     pub(super) wire: Wire,
-    pub(super) address: SocketAddr,
-    /// How long this address took.
+    /// None of a Unix socket.
+    pub(super) address: Option<SocketAddr>,
+    /// How long it took.
     pub(super) took: Duration,
 }
 
@@ -33,7 +34,7 @@ pub(super) async fn connect(
         // Nearly always: no race, no list.
         let start = Instant::now();
         let wire = dial.connect(*only, region).await;
-        return Some(wire.map(|wire| Winner { wire, address: *only, took: start.elapsed() }));
+        return Some(wire.map(|wire| Winner { wire, address: Some(*only), took: start.elapsed() }));
     }
     let mut race = Race {
         dial,
@@ -92,7 +93,7 @@ impl Race<'_> {
         self.running.retain_mut(|runner| match runner.dialling.as_mut().poll(cx) {
             Poll::Pending => true,
             Poll::Ready(Ok(wire)) => {
-                winner = Some(Winner { wire, address: runner.address, took: runner.start.elapsed() });
+                winner = Some(Winner { wire, address: Some(runner.address), took: runner.start.elapsed() });
                 false
             }
             Poll::Ready(Err(cause)) => {
@@ -150,7 +151,7 @@ mod tests {
         let addresses: Vec<_> = ports.iter().map(address).collect();
         let start = Instant::now();
         let outcome = connect(&Scripted, &addresses, "fra").await;
-        let outcome = outcome.map(|outcome| outcome.map(|winner| assert_eq!(winner.address, real)));
+        let outcome = outcome.map(|outcome| outcome.map(|winner| assert_eq!(winner.address, Some(real))));
         assert_eq!(outcome.map(|outcome| outcome.map_err(|cause| cause.kind())), expected);
         assert_eq!(start.elapsed().as_millis(), millis, "{ports:?}");
     }

@@ -3,12 +3,12 @@
 use crate::io::Io;
 use crate::stock::{BUFFER, Stock};
 use bytes::BytesMut;
-use socket2::SockRef;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 /// What is read at once when more arrives than a lent buffer holds.
@@ -101,7 +101,7 @@ impl Conn {
     /// Whether the socket holds bytes that were not read: asked of the kernel, since the reactor may not know yet.
     pub(super) fn is_spoken_to(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        SockRef::from(self.io.tcp()).peek(&mut byte).is_ok_and(|count| count > 0)
+        self.io.socket().peek(&mut byte).is_ok_and(|count| count > 0)
     }
 
     /// The end of what is to be sent, to write a head or a piece to.
@@ -164,7 +164,7 @@ impl Conn {
     /// Makes the close that follows a reset, so that the peer cannot take it for an orderly end.
     pub(super) fn reset_on_close(&mut self) {
         // A socket that is closed already needs no reset.
-        drop(self.io.tcp().set_zero_linger());
+        drop(self.io.socket().set_linger(Some(Duration::ZERO)));
     }
 
     /// The stream, where no byte is left in either direction.

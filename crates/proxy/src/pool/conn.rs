@@ -29,14 +29,14 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) slot: Arc<Slot>,
-    pub(super) address: SocketAddr,
+    pub(super) address: Option<SocketAddr>,
     pub(super) lease: Arc<Lease>,
 }
 
 impl Conn {
-    /// The address at its other end.
+    /// The address at its other end; none of a Unix socket.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> Option<SocketAddr> {
         self.link.address
     }
 

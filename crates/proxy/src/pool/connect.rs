@@ -5,7 +5,7 @@ use super::gate::{Grant, Permit, Place};
 use super::idle::{Idle, Lease};
 use super::slot::{Dialling, Shared, Slot, Turn};
 use super::{Checkout, ConnectError};
-use crate::dial::{self, Destination, Dialled};
+use crate::dial::{self, Destination, Dialled, Peer};
 use crate::live::Live;
 use crate::worker::Worker;
 use crate::{h1, h2};
@@ -173,7 +173,10 @@ impl Want<'_> {
         let region = self.live.generation.region(self.backend.region);
         let addresses = self.live.evidence.addresses(self.id);
         let to = Destination {
-            addresses: &addresses,
+            peer: match self.backend.endpoint.socket() {
+                Some(path) => Peer::Unix(path),
+                None => Peer::Inet(&addresses),
+            },
             region: region.map_or("", |region| &region.name),
             preamble: self.slot.key.preamble,
             tls: tls.filter(|_| self.backend.endpoint.tls),

@@ -30,7 +30,7 @@ impl Lease {
 pub(super) struct Idle {
     pub(super) io: Io,
     pub(super) key: Arc<Key>,
-    pub(super) address: SocketAddr,
+    pub(super) address: Option<SocketAddr>,
     pub(super) lease: Arc<Lease>,
     /// Since when it is idle.
     pub(super) since: Instant,
@@ -175,7 +175,7 @@ pub(super) mod tests {
         let lease = Arc::new(Lease::new(permit, Arc::new(Count::default()).enter()));
         let (io, since) = (Io::Plain(Wire::Tcp(near)), Instant::now());
         let keepalive = Duration::from_secs(keepalive);
-        (Idle { io, key: key(), address, lease, since, keepalive }, far)
+        (Idle { io, key: key(), address: Some(address), lease, since, keepalive }, far)
     }
 
     fn later(seconds: u64) -> Instant {

@@ -35,7 +35,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) connection: h2::Connection,
-    pub(super) address: SocketAddr,
+    pub(super) address: Option<SocketAddr>,
     pub(super) lease: Arc<Lease>,
     /// When it was made.
     pub(super) made: Instant,
