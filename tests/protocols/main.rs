@@ -11,6 +11,7 @@ mod announced;
 mod bodies;
 mod certificates;
 mod clients;
+mod grpc;
 mod heads;
 mod setting;
 mod sockets;

@@ -23,12 +23,17 @@ pub fn spawn(command: &mut Command) -> Option<Child> {
 }
 
 fn had<T>(command: &Command, outcome: std::io::Result<T>) -> Option<T> {
+    let program = command.get_program().display();
     outcome
         .map_err(|error| {
-            let program = command.get_program().display();
-            eprintln!("SKIPPED: {program} cannot be had here ({error}); `cargo xtask tools` installs it");
+            skip(&format!("{program} cannot be had here ({error}); `cargo xtask tools` installs it"))
         })
         .ok()
+}
+
+/// Says loudly that a test is left out, and why.
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Whether this is root.

@@ -68,6 +68,7 @@ const TOOLS: &[Tool] = &[
         why: "a receiver of PROXY protocol headers that we did not write",
         needs: &[Need::Test],
     },
+    Tool { program: "pip3", package: "python3-pip", why: "fetches gRPC for Python", needs: &[Need::Test] },
     Tool {
         program: "openssl",
         package: "openssl",
