@@ -14,11 +14,7 @@ pub fn generation(hosts: usize, paths: usize, backends: usize) -> anyhow::Result
     Ok(loaded.0)
 }
 
-/// The text of that generation.
-///
-/// # Errors
-/// None: writing to memory does not fail.
-pub fn text(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<String> {
+fn text(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<String> {
     let mut text = String::from(
         "version: 1\nregions: { r0: {}, r1: {}, r2: {}, r3: {} }\npools:\n  web:\n    backends:\n",
     );
