@@ -12,7 +12,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use nearside_core::{BackendId, Evidence};
 use nearside_health::{Clock, Registry, SystemResolver};
-use nearside_proxy::dial::Dial;
+use nearside_proxy::dial::{Dial, Memory};
 use nearside_proxy::live::{Edge, Live, Pop};
 use nearside_proxy::service::{EdgeService, Phase, Shutdown};
 use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
@@ -76,6 +76,7 @@ pub(crate) fn serve(plan: Plan) -> anyhow::Result<End> {
         live: ArcSwap::from_pointee(live),
         pop: plan.pop,
         dial: plan.dial,
+        memory: Memory::default(),
         access: AccessLog::start(plan.sink, reloader.maker.metrics.lines_dropped())
             .context("cannot start the access log's thread")?,
         metrics: Arc::clone(&reloader.maker.metrics),

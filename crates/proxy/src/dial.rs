@@ -7,9 +7,11 @@ pub mod distant;
 pub mod far;
 mod lane;
 mod local;
+mod memory;
 mod preamble;
 mod race;
 
+pub use memory::Memory;
 pub use preamble::{Parties, Preamble};
 
 use crate::io::{Io, Wire};
@@ -103,14 +105,19 @@ pub enum DialError {
     Tls(#[source] io::Error),
 }
 
-/// Connects by `deadline`: the first address that answers wins, TLS included where the destination has it.
+/// Connects by `deadline`: the first address that answers wins, TLS included where the destination has it. Addresses
+/// that did not answer of late are tried last.
 ///
 /// # Errors
 /// No connection could be made, or not in time.
-pub async fn dial(dial: &dyn Dial, to: &Destination<'_>, deadline: Instant) -> Result<Dialled, DialError> {
+pub async fn dial(
+    (dial, memory): (&dyn Dial, &Memory),
+    to: &Destination<'_>,
+    deadline: Instant,
+) -> Result<Dialled, DialError> {
     let reaching = async {
         match to.peer {
-            Peer::Inet(addresses) => race::connect(dial, addresses, to.region).await,
+            Peer::Inet(addresses) => race::connect(dial, memory, addresses, to.region).await,
             Peer::Unix(path) => Some(local::connect(path).await),
         }
     };
@@ -179,7 +186,8 @@ mod tests {
     async fn a_connection_knows_its_address_and_a_measured_round_trip() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let dialled = dial(&Direct, &plain(&[address]), Instant::now() + SECOND).await.unwrap();
+        let dialled =
+            dial((&Direct, &Memory::default()), &plain(&[address]), Instant::now() + SECOND).await.unwrap();
         assert_eq!(dialled.address, Some(address));
         assert!(dialled.round_trip > Duration::ZERO && dialled.round_trip < SECOND);
         assert!(dialled.io.socket().tcp_nodelay().unwrap());
@@ -192,10 +200,15 @@ mod tests {
         let round_trips = HashMap::from([("fra".to_owned(), Duration::from_millis(90))]);
         let distant = Distant { round_trips, inner: Arc::new(Direct) };
         let start = Instant::now();
-        let dialled = dial(&distant, &plain(&addresses), start + SECOND).await.unwrap();
+        let dialled = dial((&distant, &Memory::default()), &plain(&addresses), start + SECOND).await.unwrap();
         assert_eq!(start.elapsed().as_millis(), 90);
         assert!(dialled.round_trip.as_millis() >= 90);
-        let late = dial(&distant, &plain(&addresses), Instant::now() + Duration::from_millis(50)).await;
+        let late = dial(
+            (&distant, &Memory::default()),
+            &plain(&addresses),
+            Instant::now() + Duration::from_millis(50),
+        )
+        .await;
         assert!(matches!(late, Err(DialError::Timeout)));
     }
 
@@ -205,8 +218,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let deadline = Instant::now() + SECOND;
-        assert!(matches!(dial(&Direct, &plain(&[]), deadline).await, Err(DialError::NoAddress)));
-        let refused = dial(&Direct, &plain(&[address]), deadline).await;
+        assert!(matches!(
+            dial((&Direct, &Memory::default()), &plain(&[]), deadline).await,
+            Err(DialError::NoAddress)
+        ));
+        let refused = dial((&Direct, &Memory::default()), &plain(&[address]), deadline).await;
         assert!(
             matches!(refused, Err(DialError::Refused(cause)) if cause.kind() == io::ErrorKind::ConnectionRefused)
         );

@@ -1,6 +1,6 @@
 //! What is live now: built aside, swapped whole.
 
-use crate::dial::Dial;
+use crate::dial::{Dial, Memory};
 use crate::headers::Templates;
 use arc_swap::ArcSwap;
 use nearside_core::generation::ListenerKind;
@@ -84,6 +84,8 @@ pub struct Edge {
     pub pop: Pop,
     /// How backends are reached.
     pub dial: Arc<dyn Dial>,
+    /// Which of their addresses did not answer of late.
+    pub memory: Memory,
     /// Where every request leaves its line.
     pub access: nearside_telemetry::AccessLog,
     /// What is counted.
@@ -95,6 +97,11 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// What backends are dialled with.
+    pub(crate) fn dialler(&self) -> (&dyn Dial, &Memory) {
+        (&*self.dial, &self.memory)
+    }
+
     /// A number for the next request: its ref and its seed.
     #[must_use]
     pub fn next(&self) -> u64 {

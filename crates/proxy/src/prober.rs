@@ -53,7 +53,7 @@ impl EdgeProber {
             tls,
         };
         let deadline = Instant::now() + pool.probe.timeout;
-        let dialled = dial::dial(&*self.worker.edge.dial, &to, deadline).await;
+        let dialled = dial::dial(self.worker.edge.dialler(), &to, deadline).await;
         let Dialled { io, round_trip, .. } = dialled.map_err(|error| said(&error))?;
         if pool.probe.protocol == ProbeProtocol::Tcp {
             return Ok(Outcome::Passed { rtt: round_trip, status: None });

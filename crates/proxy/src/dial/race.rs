@@ -1,6 +1,6 @@
 //! The race for the first of several addresses that answers (RFC 8305, "happy eyeballs").
 
-use super::{Dial, Dialling};
+use super::{Dial, Dialling, Memory};
 use crate::deadline::Deadline;
 use crate::io::Wire;
 use std::future::poll_fn;
@@ -26,18 +26,21 @@ pub(super) struct Winner {
 /// have failed.
 pub(super) async fn connect(
     dial: &dyn Dial,
+    memory: &Memory,
     addresses: &[SocketAddr],
     region: &str,
 ) -> Option<io::Result<Winner>> {
-    let order = interleave(addresses);
+    let mut order = interleave(addresses);
     if let [only] = order.as_slice() {
         // Nearly always: no race, no list.
         let start = Instant::now();
         let wire = dial.connect(*only, region).await;
         return Some(wire.map(|wire| Winner { wire, address: Some(*only), took: start.elapsed() }));
     }
+    memory.order(&mut order);
     let mut race = Race {
         dial,
+        memory,
         region,
         waiting: order.into_iter(),
         running: Vec::new(),
@@ -49,6 +52,7 @@ pub(super) async fn connect(
 
 struct Race<'a> {
     dial: &'a dyn Dial,
+    memory: &'a Memory,
     region: &'a str,
     waiting: std::vec::IntoIter<SocketAddr>,
     running: Vec<Runner<'a>>,
@@ -71,6 +75,10 @@ impl Race<'_> {
             // A failure starts the next address at once, silence does after a while.
             let due = self.running.is_empty() || self.next.poll(cx).is_ready();
             let next = if due { self.waiting.next() } else { None };
+            if next.is_some() {
+                let silent = self.running.iter().filter(|runner| runner.start.elapsed() >= STAGGER);
+                silent.for_each(|runner| self.memory.note_failure(runner.address));
+            }
             match next {
                 Some(address) => self.start(address),
                 None if self.running.is_empty() => return Poll::Ready(self.failure.take().map(Err)),
@@ -89,14 +97,16 @@ impl Race<'_> {
     fn poll_runners(&mut self, cx: &mut Context<'_>) -> Option<Winner> {
         let mut winner = None;
         let failure = &mut self.failure;
-        let next = &mut self.next;
+        let (next, memory) = (&mut self.next, self.memory);
         self.running.retain_mut(|runner| match runner.dialling.as_mut().poll(cx) {
             Poll::Pending => true,
             Poll::Ready(Ok(wire)) => {
+                memory.note_answer(runner.address);
                 winner = Some(Winner { wire, address: Some(runner.address), took: runner.start.elapsed() });
                 false
             }
             Poll::Ready(Err(cause)) => {
+                memory.note_failure(runner.address);
                 *failure = Some(cause);
                 next.set(Some(Duration::ZERO));
                 false
@@ -124,7 +134,7 @@ mod tests {
     use std::net::TcpListener;
     use tokio::net::TcpStream;
 
-    /// Port 1 refuses, port 2 is silent; others are real.
+    /// Port 1 refuses, port 2 is silent, port 3 refuses late; others are real.
     #[derive(Debug)]
     struct Scripted;
 
@@ -134,6 +144,10 @@ mod tests {
                 match to.port() {
                     1 => Err(io::ErrorKind::ConnectionRefused.into()),
                     2 => std::future::pending().await,
+                    3 => {
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                        Err(io::ErrorKind::ConnectionRefused.into())
+                    }
                     _ => {
                         let stream = std::net::TcpStream::connect(to)?;
                         stream.set_nonblocking(true)?;
@@ -145,12 +159,21 @@ mod tests {
     }
 
     async fn check(ports: &[u16], expected: Option<Result<(), io::ErrorKind>>, millis: u128) {
+        check_again(&Memory::default(), ports, expected, millis).await;
+    }
+
+    async fn check_again(
+        memory: &Memory,
+        ports: &[u16],
+        expected: Option<Result<(), io::ErrorKind>>,
+        millis: u128,
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let real = listener.local_addr().unwrap();
         let address = |port: &u16| if *port == 0 { real } else { SocketAddr::from(([127, 0, 0, 1], *port)) };
         let addresses: Vec<_> = ports.iter().map(address).collect();
         let start = Instant::now();
-        let outcome = connect(&Scripted, &addresses, "fra").await;
+        let outcome = connect(&Scripted, memory, &addresses, "fra").await;
         let outcome = outcome.map(|outcome| outcome.map(|winner| assert_eq!(winner.address, Some(real))));
         assert_eq!(outcome.map(|outcome| outcome.map_err(|cause| cause.kind())), expected);
         assert_eq!(start.elapsed().as_millis(), millis, "{ports:?}");
@@ -171,6 +194,27 @@ mod tests {
         check(&[], None, 0).await;
         check(&[1], Some(Err(refused)), 0).await;
         check(&[1, 1, 1], Some(Err(refused)), 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_address_is_waited_for_once_and_again_when_it_is_forgotten() {
+        let memory = Memory::default();
+        check_again(&memory, &[2, 0], Some(Ok(())), 250).await;
+        check_again(&memory, &[2, 0], Some(Ok(())), 0).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
+        check_again(&memory, &[2, 0], Some(Ok(())), 250).await;
+        // Where all have failed all are tried, and nothing is worse than at first.
+        let refused = io::ErrorKind::ConnectionRefused;
+        check_again(&memory, &[2, 1, 0], Some(Ok(())), 0).await;
+        check_again(&memory, &[1, 1], Some(Err(refused)), 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_was_given_the_time_is_silent() {
+        // The third starts when the first refuses, 50 ms after the second.
+        let memory = Memory::default();
+        check_again(&memory, &[3, 2, 0], Some(Ok(())), 300).await;
+        check_again(&memory, &[2, 0], Some(Ok(())), 250).await;
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Want<'_> {
             preamble: self.slot.key.preamble,
             tls: tls.filter(|_| self.backend.endpoint.tls),
         };
-        Ok(dial::dial(&*self.worker.edge.dial, &to, deadline).await?)
+        Ok(dial::dial(self.worker.edge.dialler(), &to, deadline).await?)
     }
 
     /// A stream of the connection that another has just dialled.

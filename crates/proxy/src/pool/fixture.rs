@@ -1,7 +1,7 @@
 //! A small edge for the tests: one pool, real backends, everything that a worker needs.
 
 use super::Reserves;
-use crate::dial::Direct;
+use crate::dial::{Direct, Memory};
 use crate::live::{Edge, Live, Pop, Prepared};
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
@@ -58,6 +58,7 @@ impl World {
             live: ArcSwap::from_pointee(live),
             pop: Pop { name: "test1".into(), place: None },
             dial: Arc::new(Direct),
+            memory: Memory::default(),
             access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
             metrics,
             salt: 7,

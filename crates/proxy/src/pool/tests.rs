@@ -4,6 +4,7 @@ use super::fixture::{OK, Sample, World, first};
 use super::*;
 use crate::prober::{ask, head};
 use nearside_core::policy::{Probe, Protocol, ProxyProtocol};
+use std::net::SocketAddr;
 use tokio::sync::Semaphore;
 
 /// To the only backend, for a client that all tests share.
@@ -301,4 +302,44 @@ async fn a_client_makes_room_where_others_keep_idle_connections() {
     assert!(!round_of(&world, &worker, 1).await);
     assert!(!round_of(&world, &worker, 2).await);
     backend.has_open(1).await;
+}
+
+/// Two answers to the question where a name is, and then the second again and again.
+struct Moving(std::sync::Mutex<Vec<Vec<std::net::IpAddr>>>);
+
+#[async_trait::async_trait]
+impl nearside_health::Resolver for Moving {
+    async fn resolve(&self, _host: &str) -> Result<nearside_health::Answer, nearside_health::Unresolved> {
+        let mut answers = self.0.lock().unwrap();
+        let addresses = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        Ok(nearside_health::Answer { addresses, ttl: Duration::from_secs(30) })
+    }
+}
+
+#[tokio::test]
+async fn of_a_names_addresses_the_one_that_answers_is_used_and_a_new_answer_is_followed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.3:0").await.unwrap();
+    let live = listener.local_addr().unwrap();
+    let [dead, moved] =
+        ["127.0.0.2", "127.0.0.4"].map(|ip| SocketAddr::new(ip.parse().unwrap(), live.port()));
+    let world = World::new(&[live], |generation| {
+        generation.backends[0].endpoint.host = "app.test".into();
+        generation.pools[0].probe.interval = Duration::from_secs(3600);
+    });
+    let resolver = Arc::new(Moving(vec![vec![dead.ip(), live.ip()], vec![dead.ip(), moved.ip()]].into()));
+    let prober = Arc::new(crate::prober::EdgeProber::new(Arc::clone(&world.edge)));
+    let mut scheduler = nearside_health::Scheduler::new(prober, resolver, 1);
+    scheduler.follow(&world.live().evidence);
+    world.live().evidence.resolved().await;
+    let worker = world.worker(0);
+    let to = |checkout: Result<Checkout, ConnectError>| checkout.unwrap().conn.address().unwrap();
+    assert_eq!(to(checkout(&world, &worker).await), live);
+    let mut order = [dead, live];
+    world.edge.memory.order(&mut order);
+    assert_eq!(order, [live, dead], "the dead one is tried last from now on");
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    let _listener = tokio::net::TcpListener::bind(moved).await.unwrap();
+    assert_eq!(to(checkout(&world, &worker).await), moved);
 }
