@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod hangs;
+
 use nearside_sample::{Arrival, repeated_ids};
 use nearside_tests::edge::Setting;
 use nearside_tests::load::{Load, Outcome};

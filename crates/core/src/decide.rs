@@ -95,7 +95,7 @@ fn forward<E: Evidence, T: Trace>(
     if allowed.is_empty() {
         return refuse(trace, Reason::RefusedDrained, Some(route_id));
     }
-    let Some(usable) = forbid::unhealthy(allowed, pool, trace) else {
+    let Some(usable) = forbid::unhealthy(allowed, pool, input.tried, trace) else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
     let fresh = forbid::tried(usable.left, pool, input, trace);

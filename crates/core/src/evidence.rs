@@ -34,6 +34,8 @@ pub struct State {
     pub verdict: Verdict,
     /// Removed on live evidence.
     pub ejected: bool,
+    /// Requests hang on it while others answer: avoided while anything else is usable.
+    pub suspected: bool,
     /// Recovered, and held back until it has been well for a while.
     pub held: bool,
     /// How much of its weight it takes after a recovery, in thousandths; `None` is all of it.

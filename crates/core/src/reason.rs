@@ -35,10 +35,10 @@ reasons! {
     ExcludedResidency = "excluded.residency", "its region lacks a jurisdiction that the residency class allows";
     ExcludedDrained = "excluded.drained", "it or its region is marked drained";
     ExcludedUnhealthy = "excluded.unhealthy", "its probes fail";
-    ExcludedEjected = "excluded.ejected", "live requests to it failed";
+    ExcludedEjected = "excluded.ejected", "live requests to it failed or hang";
     ExcludedHold = "excluded.hold", "it has recovered and is held back";
     ExcludedCapacity = "excluded.capacity", "it carries as many requests as it may";
-    ExcludedTried = "excluded.tried", "it, its region or its tier has failed this request";
+    ExcludedTried = "excluded.tried", "it, its region or its tier has failed this request, or a repeat may not leave its region";
     LostHome = "lost.home", "another region is the request's home";
     LostAffinity = "lost.affinity", "the request is pinned elsewhere";
     LostGeo = "lost.geo", "the place prefers another region";

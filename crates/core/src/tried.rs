@@ -2,7 +2,7 @@
 
 use crate::candidates::Set;
 use crate::generation::Generation;
-use crate::id::BackendId;
+use crate::id::{BackendId, RegionId};
 
 /// How a try ended, as far as the next decision cares.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +20,7 @@ pub struct Tried {
     regions: Set,
     tiers: Set,
     count: u16,
+    kept_to: Option<RegionId>,
 }
 
 impl Tried {
@@ -34,6 +35,17 @@ impl Tried {
             self.regions.insert(backend.region.index());
             self.tiers.insert(usize::from(backend.priority));
         }
+    }
+
+    /// Keeps every further try to `region`: something was sent there, and a repeat may not leave it.
+    pub fn keep_to(&mut self, region: RegionId) {
+        self.kept_to = Some(region);
+    }
+
+    /// Whether a further try may go to `region`.
+    #[must_use]
+    pub fn allows(&self, region: RegionId) -> bool {
+        self.kept_to.is_none_or(|kept| kept == region)
     }
 
     /// How many tries have failed.

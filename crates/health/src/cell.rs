@@ -2,6 +2,7 @@
 
 use crate::change::{By, Standing};
 use crate::count::{Count, InFlight};
+use crate::pace::Pace;
 use crate::rtt::Rtt;
 use nearside_core::policy::Failback;
 use nearside_core::{BackendKey, Now, State, Verdict};
@@ -9,6 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The longest ejection that doubling reaches.
 const LONGEST_EJECTION: Duration = Duration::from_mins(5);
@@ -16,6 +18,13 @@ const LONGEST_EJECTION: Duration = Duration::from_mins(5);
 const FORGIVEN_AFTER: Duration = Duration::from_mins(1);
 /// What a ramp begins with, in thousandths.
 const RAMP_BEGINS: u64 = 50;
+
+/// No request hangs on it, as far as is known.
+const NONE: u8 = 0;
+/// A request hangs on it; no other backend answers, or nobody was asked.
+const DOUBTED: u8 = 1;
+/// A request hangs on it while others answer.
+const SUSPECTED: u8 = 2;
 
 /// How a backend failed a request. What the client did wrong or gave up is no fault.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -54,6 +63,14 @@ pub struct Cell {
     ramped_until: AtomicU64,
     rtt_micros: AtomicU32,
     errors: AtomicU32,
+    heard_at: AtomicU64,
+    pub(crate) pace: Pace,
+    doubt: AtomicU8,
+    trusted_until: AtomicU64,
+    /// Wakes the one who probes it: requests hang.
+    pub(crate) asked_for: Notify,
+    /// Wakes the requests that hang on it: it was marked down.
+    fell: Arc<Notify>,
     in_flight: Arc<Count>,
     connections: Arc<Count>,
     story: Mutex<Story>,
@@ -66,6 +83,8 @@ pub(crate) struct Story {
     pub(crate) since: Now,
     /// Who says so.
     pub(crate) by: By,
+    /// On what evidence.
+    pub(crate) evidence: Box<str>,
     /// The last failure.
     pub(crate) last_error: Option<(Now, Box<str>)>,
     /// Probes failed in a row.
@@ -106,6 +125,12 @@ impl Cell {
             ramped_until: AtomicU64::new(0),
             rtt_micros: AtomicU32::new(0),
             errors: AtomicU32::new(0),
+            heard_at: AtomicU64::new(0),
+            pace: Pace::default(),
+            doubt: AtomicU8::new(NONE),
+            trusted_until: AtomicU64::new(0),
+            asked_for: Notify::new(),
+            fell: Arc::default(),
             in_flight: Arc::default(),
             connections: Arc::default(),
             story: Mutex::new(Story { since: now, ..Story::default() }),
@@ -118,9 +143,19 @@ impl Cell {
         &self.key
     }
 
-    /// Counts a request in until the guard is dropped.
-    pub fn begin(&self) -> InFlight {
-        self.in_flight.enter()
+    /// Counts a request in until the guard is dropped, unless `limit` are in flight.
+    #[must_use]
+    pub fn begin(&self, limit: Option<u32>) -> Option<InFlight> {
+        match limit {
+            None => Some(self.in_flight.enter()),
+            Some(limit) => self.in_flight.try_enter(limit),
+        }
+    }
+
+    /// Notified when it is marked down or ejected: requests that hang on it may go elsewhere.
+    #[must_use]
+    pub fn fell(&self) -> &Arc<Notify> {
+        &self.fell
     }
 
     /// Connections of all workers: a dial enters it under the pool's limit and keeps the place while the
@@ -138,6 +173,57 @@ impl Cell {
         }
     }
 
+    /// Notes that an answer began at `now`, after `waited`. Whether it was suspected until now.
+    pub(crate) fn heard(&self, waited: Option<Duration>, now: Now) -> bool {
+        // Rough, so that answers in a burst write nothing.
+        if self.heard_at.load(Ordering::Relaxed).saturating_add(8) < now.as_millis() {
+            self.heard_at.store(now.as_millis(), Ordering::Relaxed);
+        }
+        if let Some(waited) = waited {
+            self.pace.observe(waited);
+        }
+        self.doubt.load(Ordering::Relaxed) != NONE && self.believe()
+    }
+
+    /// When an answer to a request began last.
+    pub(crate) fn heard_at(&self) -> Now {
+        Now::from_millis(self.heard_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether it answered a probe so lately that requests that hang are about themselves.
+    pub(crate) fn is_trusted(&self, now: Now) -> bool {
+        now.as_millis() < self.trusted_until.load(Ordering::Relaxed)
+    }
+
+    /// Believes it until `until`, whatever hangs. Whether it was suspected until now.
+    pub(crate) fn trust(&self, until: Now) -> bool {
+        self.trusted_until.store(until.as_millis(), Ordering::Relaxed);
+        self.believe()
+    }
+
+    /// Ends all doubt; whether it was suspected.
+    fn believe(&self) -> bool {
+        self.doubt.swap(NONE, Ordering::Relaxed) == SUSPECTED
+    }
+
+    /// Notes that a request hangs on it, and nobody knows yet whether that is its own doing.
+    pub(crate) fn doubt(&self) {
+        self.doubt.fetch_max(DOUBTED, Ordering::Relaxed);
+    }
+
+    /// Suspects it; whether that is new.
+    pub(crate) fn suspect(&self) -> bool {
+        self.doubt.swap(SUSPECTED, Ordering::Relaxed) != SUSPECTED
+    }
+
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubt.load(Ordering::Relaxed) != NONE
+    }
+
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.doubt.load(Ordering::Relaxed) == SUSPECTED
+    }
+
     /// Notes the round trip of a TCP handshake or of a live connection.
     pub fn observe_rtt(&self, sample: Duration, now: Now) {
         let micros = self.story().rtt.observe(sample, now);
@@ -153,6 +239,7 @@ impl Cell {
         State {
             verdict,
             ejected: now.as_millis() < self.ejected_until.load(Ordering::Relaxed),
+            suspected: self.is_suspected() && verdict != Verdict::Unhealthy,
             held: verdict == Verdict::Healthy && now.as_millis() < held_until,
             ramp: ramp(held_until, self.ramped_until.load(Ordering::Relaxed), now),
             rtt_micros: (rtt != 0).then_some(rtt),
@@ -167,8 +254,7 @@ impl Cell {
     }
 
     pub(crate) fn standing(&self, now: Now) -> Standing {
-        let state = self.state(now);
-        Standing::new(state.verdict, state.ejected)
+        Standing::of(&self.state(now))
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -222,8 +308,10 @@ impl Cell {
         }
         // Released after the hold, so that nobody sees it healthy and not yet held.
         self.verdict.store(code(to), Ordering::Release);
-        let mut story = self.story();
-        (story.since, story.by) = (now, By::Probe);
+        self.doubt.store(NONE, Ordering::Relaxed);
+        if to == Verdict::Unhealthy {
+            self.fell.notify_waiters();
+        }
     }
 
     /// Ejects it for `base`, doubled for each ejection that is not forgiven yet; until when.
@@ -235,8 +323,11 @@ impl Cell {
         let until = now.plus(length);
         story.ejections = doublings.saturating_add(1);
         story.ejection_ends = until;
-        (story.since, story.by) = (now, By::Passive);
         self.ejected_until.store(until.as_millis(), Ordering::Relaxed);
+        self.doubt.store(NONE, Ordering::Relaxed);
+        // What made it slow is over when it comes back, or shows again.
+        self.pace.forget();
+        self.fell.notify_waiters();
         until
     }
 
@@ -252,7 +343,6 @@ impl Cell {
         let ejected = self.ejected_until.swap(0, Ordering::Relaxed) > now.as_millis();
         if ejected {
             story.ejection_ends = now;
-            story.since = now;
         }
         ejected
     }
@@ -263,12 +353,7 @@ impl Cell {
         if until == 0 || until > now.as_millis() {
             return false;
         }
-        let cleared =
-            self.ejected_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if cleared {
-            self.story().since = Now::from_millis(until);
-        }
-        cleared
+        self.ejected_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Until when it is ejected and held back, where that lies ahead.

@@ -1,6 +1,6 @@
 //! A change of what is known of a backend, for the log and the journal.
 
-use nearside_core::{BackendKey, Now, Verdict};
+use nearside_core::{BackendKey, Now, State, Verdict};
 use serde::{Serialize, Serializer};
 
 /// Who says so.
@@ -12,8 +12,14 @@ pub enum By {
     Initial,
     /// Its probes.
     Probe,
-    /// Live requests.
-    Passive,
+    /// Live requests, by their errors.
+    Requests,
+    /// Live requests, by hanging while others are answered.
+    Suspicion,
+    /// Live requests, by answers far slower than its tier's.
+    Latency,
+    /// The operator's mark.
+    Operator,
 }
 
 impl By {
@@ -23,12 +29,15 @@ impl By {
         match self {
             Self::Initial => "initial",
             Self::Probe => "probe",
-            Self::Passive => "passive",
+            Self::Requests => "requests",
+            Self::Suspicion => "suspicion",
+            Self::Latency => "latency",
+            Self::Operator => "operator",
         }
     }
 }
 
-/// How a backend stands: its verdict, or ejected.
+/// How a backend stands: its verdict, suspected, or ejected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -38,17 +47,20 @@ pub enum Standing {
     Healthy,
     /// Its probes fail.
     Unhealthy,
+    /// Requests hang on it: avoided until it answers, or its probes say more.
+    Suspected,
     /// Removed on live evidence.
     Ejected,
 }
 
 impl Standing {
-    /// The standing of a backend with `verdict`.
+    /// The standing of a backend in `state`.
     #[must_use]
-    pub fn new(verdict: Verdict, ejected: bool) -> Self {
-        match verdict {
+    pub fn of(state: &State) -> Self {
+        match state.verdict {
             Verdict::Unhealthy => Self::Unhealthy,
-            Verdict::Healthy | Verdict::Unknown if ejected => Self::Ejected,
+            Verdict::Healthy | Verdict::Unknown if state.ejected => Self::Ejected,
+            Verdict::Healthy | Verdict::Unknown if state.suspected => Self::Suspected,
             Verdict::Healthy => Self::Healthy,
             Verdict::Unknown => Self::Unknown,
         }
@@ -61,6 +73,7 @@ impl Standing {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::Suspected => "suspected",
             Self::Ejected => "ejected",
         }
     }

@@ -62,8 +62,8 @@ impl Check {
         self.subject.store(Arc::new(subject));
     }
 
-    /// One round: probes, counts, and turns the verdict when it is time.
-    pub(crate) async fn round(&self) -> Counted {
+    /// One round: probes, counts, and turns the verdict when it is time. `asked_for`: because requests hang.
+    pub(crate) async fn round(&self, asked_for: bool) -> Counted {
         let subject = self.subject();
         let Some(entry) = subject.entry() else { return Counted::Confirms };
         let addresses = entry.name.addresses();
@@ -77,6 +77,9 @@ impl Check {
         // A new generation may have come while the probe was under way, with other ids.
         let latest = self.subject();
         latest.view.look_again(latest.id);
+        if passed && (asked_for || entry.cell.is_doubted()) {
+            latest.view.refuted(latest.id);
+        }
         counted
     }
 

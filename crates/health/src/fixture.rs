@@ -57,7 +57,7 @@ fn backend(index: usize, word: &str, regions: &[&str]) -> Backend {
     let name = word.split('@').next().unwrap();
     let region = regions.iter().position(|region| part(word, '@') == Some(region)).unwrap();
     let number = |mark: char, default: u16| part(word, mark).map_or(default, |text| text.parse().unwrap());
-    let own = format!("192.0.2.{}", index + 1);
+    let own = format!("192.0.{}.{}", 2 + index / 250, index % 250 + 1);
     Backend {
         key: BackendKey::new("web", name),
         name: name.into(),

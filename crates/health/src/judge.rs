@@ -9,10 +9,13 @@ use nearside_core::{BackendId, Now, Verdict};
 use std::sync::Arc;
 
 impl View {
-    /// Notes that a request to `backend` went well.
-    pub fn succeeded(&self, backend: BackendId) {
+    /// Notes that a request to `backend` went well, and whether its answer was in line ([`View::out_of_line`]).
+    pub fn succeeded(&self, backend: BackendId, in_line: bool) {
         if let Some(cell) = self.cell(backend) {
             cell.succeeded();
+            if in_line {
+                cell.pace.in_line();
+            }
         }
     }
 
@@ -28,7 +31,9 @@ impl View {
         let Some(pool) = self.pool_of(backend) else { return };
         // The count is not reset by an ejection: when it ends, one more error ejects again, one success clears it.
         if pool.passive.consecutive_errors > 0 && in_a_row >= pool.passive.consecutive_errors {
-            self.eject(backend, pool, (fault, in_a_row), now);
+            let spared = |tier: &Tier| tier.may_lose_one(pool.passive.max_ejected);
+            let why = format!("{in_a_row} errors in a row, the last: {fault}");
+            self.eject(backend, By::Requests, spared, &why);
         }
     }
 
@@ -49,7 +54,7 @@ impl View {
         let Some(cell) = self.cell(backend) else { return };
         let now = self.now();
         if cell.verdict() != Verdict::Unhealthy && cell.ejection_ran_out(now) {
-            self.tell(cell, Standing::Ejected, By::Passive, "the ejection has run out");
+            self.tell(cell, Standing::Ejected, By::Requests, "the ejection has run out");
         }
     }
 
@@ -61,22 +66,18 @@ impl View {
         }
     }
 
-    fn eject(&self, id: BackendId, pool: &Pool, (fault, in_a_row): (Fault, u32), now: Now) {
-        let Some(cell) = self.cell(id) else { return };
+    /// Ejects `id`, unless it is out already or its tier cannot spare it.
+    pub(crate) fn eject(&self, id: BackendId, by: By, spared: impl Fn(&Tier) -> bool, why: &str) {
+        let (Some(cell), Some(pool)) = (self.cell(id), self.pool_of(id)) else { return };
+        let now = self.now();
         self.judging(id, || {
             let before = cell.standing(now);
             let out = matches!(before, Standing::Ejected | Standing::Unhealthy);
-            let spared =
-                self.tier_of(id, pool, now).is_some_and(|tier| tier.may_lose_one(pool.passive.max_ejected));
-            if out || !spared {
+            if out || !self.tier_of(id, pool, now).is_some_and(|tier| spared(&tier)) {
                 return;
             }
             let until = cell.eject(pool.passive.eject_for, now);
-            let evidence = format!(
-                "{in_a_row} errors in a row, the last: {fault}; for {} s",
-                until.since(now).as_secs()
-            );
-            self.tell(cell, before, By::Passive, &evidence);
+            self.tell(cell, before, by, &format!("{why}; for {} s", until.since(now).as_secs()));
         });
     }
 
@@ -87,7 +88,7 @@ impl View {
         }
         for (_, _, cell) in self.eligible(pool).filter(|(_, _, cell)| cell.verdict() != Verdict::Unhealthy) {
             if cell.release(now) {
-                self.tell(cell, Standing::Ejected, By::Passive, "nothing else in its pool is usable");
+                self.tell(cell, Standing::Ejected, By::Requests, "nothing else in its pool is usable");
             }
         }
     }
@@ -112,7 +113,7 @@ impl View {
     }
 
     /// The pool's backends that may get traffic at all.
-    fn eligible<'a>(
+    pub(crate) fn eligible<'a>(
         &'a self,
         pool: &Pool,
     ) -> impl Iterator<Item = (BackendId, &'a Backend, &'a Arc<Cell>)> + use<'a> {
@@ -133,7 +134,7 @@ impl View {
         drop(guard);
     }
 
-    fn tell(&self, cell: &Cell, from: Standing, by: By, evidence: &str) {
+    pub(crate) fn tell(&self, cell: &Cell, from: Standing, by: By, evidence: &str) {
         let at = self.now();
         let (key, to) = (cell.key().clone(), cell.standing(at));
         tracing::info!(
@@ -144,6 +145,11 @@ impl View {
             evidence,
             "backend changed"
         );
+        // A verdict that turns under an ejection changes nothing of how the backend stands, nor who says so.
+        if from != to {
+            let mut story = cell.story();
+            (story.since, story.by, story.evidence) = (at, by, evidence.into());
+        }
         // Nobody has to listen.
         drop(self.changes.send(Change { key, from, to, by, evidence: evidence.into(), at }));
     }

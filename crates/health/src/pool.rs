@@ -1,9 +1,11 @@
 //! What is counted per pool.
 
+use crate::cell::Cell;
 use crate::count::{Count, InFlight};
 use nearside_core::policy::Retry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The counters of one pool, kept under its name over generations.
 #[derive(Debug, Default)]
@@ -11,6 +13,8 @@ pub struct PoolCell {
     turn: AtomicU64,
     in_flight: Arc<Count>,
     repeats: Arc<Count>,
+    waiting: Arc<Count>,
+    freed: Notify,
     judging: Mutex<()>,
 }
 
@@ -40,6 +44,25 @@ impl PoolCell {
         self.repeats.try_enter(u32::try_from(share).unwrap_or(u32::MAX).max(retry.budget_min))
     }
 
+    /// Counts a request in that waits for a place at one of its backends until the guard is dropped, unless `most`
+    /// wait already.
+    #[must_use]
+    pub fn wait(&self, most: u32) -> Option<InFlight> {
+        self.waiting.try_enter(most)
+    }
+
+    /// Requests that wait for a place.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.waiting.now()
+    }
+
+    /// Notified when a place has become free while someone waits for one.
+    #[must_use]
+    pub fn freed(&self) -> &Notify {
+        &self.freed
+    }
+
     /// Requests in flight.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
@@ -50,6 +73,34 @@ impl PoolCell {
     /// the last.
     pub(crate) fn judge(&self) -> MutexGuard<'_, ()> {
         self.judging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's place at a backend: among its requests in flight, which may be limited.
+#[derive(Debug)]
+#[must_use = "dropping it gives the place back"]
+pub struct Place {
+    /// Dropped before those who wait are told.
+    in_flight: Option<InFlight>,
+    /// Where others may wait for it.
+    pool: Option<Arc<PoolCell>>,
+}
+
+impl Place {
+    /// A place at `cell`, unless `limit` requests have one.
+    pub(crate) fn at(cell: &Cell, limit: Option<u32>, pool: Option<&Arc<PoolCell>>) -> Option<Self> {
+        let in_flight = cell.begin(limit)?;
+        let pool = limit.and_then(|_| pool.cloned());
+        Some(Self { in_flight: Some(in_flight), pool })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.in_flight = None;
+        if let Some(pool) = self.pool.as_ref().filter(|pool| pool.waiting.now() > 0) {
+            pool.freed.notify_one();
+        }
     }
 }
 

@@ -11,8 +11,13 @@ use nearside_core::{BackendId, BackendKey};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The most probes under way at one time, so that a pool gone silent does not use up the descriptors that requests
+/// need. A backend has one at a time, so up to this many backends none waits for another.
+const AT_ONCE: usize = 1024;
 
 /// Probes the backends and resolves the names of the view that it follows. Dropping it ends its tasks.
 pub struct Scheduler {
@@ -20,6 +25,7 @@ pub struct Scheduler {
     resolver: Arc<dyn Resolver>,
     random: Random,
     tasks: JoinSet<()>,
+    under_way: Arc<Semaphore>,
     probes: HashMap<BackendKey, (Arc<Check>, AbortHandle)>,
     names: Vec<(Arc<Name>, AbortHandle)>,
 }
@@ -29,7 +35,8 @@ impl Scheduler {
     #[must_use]
     pub fn new(prober: Arc<dyn Prober>, resolver: Arc<dyn Resolver>, seed: u64) -> Self {
         let (random, tasks) = (Random::new(seed), JoinSet::new());
-        Self { prober, resolver, random, tasks, probes: HashMap::new(), names: Vec::new() }
+        let under_way = Arc::new(Semaphore::new(AT_ONCE));
+        Self { prober, resolver, random, tasks, under_way, probes: HashMap::new(), names: Vec::new() }
     }
 
     /// Follows `view` from now on; to be called in a tokio runtime, after the swap that makes it live.
@@ -71,7 +78,7 @@ impl Scheduler {
     fn watch(&mut self, key: BackendKey, subject: Subject, first: Duration) {
         let check = Arc::new(Check::new(subject, Arc::clone(&self.prober)));
         let random = Random::new(self.random.draw());
-        let task = self.tasks.spawn(watch(Arc::clone(&check), first, random));
+        let task = self.tasks.spawn(watch(Arc::clone(&check), first, random, Arc::clone(&self.under_way)));
         if let Some((_, before)) = self.probes.insert(key, (check, task)) {
             before.abort();
         }
@@ -115,17 +122,27 @@ async fn resolve(lookup: Lookup) {
     }
 }
 
-async fn watch(check: Arc<Check>, first: Duration, mut random: Random) {
-    let name = check.subject().entry().map(|entry| Arc::clone(&entry.name));
-    if let Some(name) = name {
-        name.asked().await;
-    }
+async fn watch(check: Arc<Check>, first: Duration, mut random: Random, probes: Arc<Semaphore>) {
+    let subject = check.subject();
+    let Some((cell, name)) = subject.entry().map(|entry| (Arc::clone(&entry.cell), Arc::clone(&entry.name)))
+    else {
+        return;
+    };
+    drop(subject);
+    name.asked().await;
     let mut due = Instant::now() + first;
     let mut begins = true;
     loop {
-        sleep_until(due).await;
+        let asked_for = timeout_at(due, cell.asked_for.notified()).await.is_ok();
+        // One that was under way when it was asked for has answered the question.
+        if asked_for && cell.is_trusted(check.subject().view.now()) {
+            continue;
+        }
+        // The semaphore lives as long as this task and is never closed.
+        let Ok(permit) = probes.acquire().await else { return };
         let sent = Instant::now();
-        let counted = check.round().await;
+        let counted = check.round(asked_for).await;
+        drop(permit);
         let subject = check.subject();
         let Some(probe) = subject.probe() else { return };
         // From one probe's begin to the next one's, so that a slow answer does not stretch the interval.

@@ -27,11 +27,13 @@ pub struct BackendStatus {
     pub usable: bool,
     /// Its verdict.
     pub verdict: &'static str,
-    /// Its standing: the verdict, or `ejected`.
+    /// Its standing: the verdict, `suspected` or `ejected`.
     pub standing: &'static str,
-    /// Who says so.
+    /// Who says so: its probes, live requests by their errors, suspicion, latency, or the operator's mark.
     pub by: By,
-    /// Since when.
+    /// On what evidence.
+    pub evidence: String,
+    /// Since when the standing holds.
     pub since: u64,
     /// Its last failure.
     pub last_error: Option<String>,
@@ -90,7 +92,9 @@ impl View {
             usable: drain.is_none() && backend.weight > 0 && cell.usable(now),
             verdict: measured.verdict.name(),
             standing: cell.standing(now).name(),
-            by: story.by,
+            by: if drain.is_some() { By::Operator } else { story.by },
+            evidence: drain
+                .map_or_else(|| story.evidence.to_string(), |drain| format!("drained: {}", drain.reason)),
             since: story.since.as_millis(),
             last_error: story.last_error.as_ref().map(|(_, text)| text.to_string()),
             last_error_at: story.last_error.as_ref().map(|(at, _)| at.as_millis()),

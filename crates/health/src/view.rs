@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::{Count, InFlight};
 use crate::name::Name;
-use crate::pool::PoolCell;
+use crate::pool::{Place, PoolCell};
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RouteId, State};
 use std::cell::Cell as Once;
 use std::net::SocketAddr;
@@ -56,6 +56,14 @@ impl View {
     #[must_use]
     pub fn cell(&self, backend: BackendId) -> Option<&Arc<Cell>> {
         self.entries.get(backend.index()).map(|entry| &entry.cell)
+    }
+
+    /// A place at `backend` for a request, unless its `max_in_flight` are taken.
+    #[must_use]
+    pub fn enter(&self, backend: BackendId) -> Option<Place> {
+        let declared = self.generation.backend(backend)?;
+        let limit = declared.max_in_flight;
+        Place::at(self.cell(backend)?, limit, limit.and_then(|_| self.pool(declared.pool)))
     }
 
     /// The counters of `pool`.

@@ -1,25 +1,36 @@
 //! Drives one request and its answer, whatever the protocol on either side: decide, connect, carry, and when a try
 //! fails before the client has seen anything, decide again.
 
+mod answers;
+mod blame;
 mod pump;
 mod repeat;
 mod replay;
+mod vigil;
 
 use crate::deadline::Deadline;
 use crate::headers;
+use crate::live::Live;
 use crate::pool::{Checkout, ConnectError, Errand};
 use crate::request::Visit;
-use crate::side::{Backend, BackendError, Client, ClientError, Length};
+use crate::side::{Backend, Client, Length};
+use answers::{Answers, Granted, other};
+use blame::{Blame, blame, unfinished};
 use nearside_core::generation::Pool;
 use nearside_core::route::Route;
 use nearside_core::{BackendId, Choice, Failure, Plan, Reason, Tried};
-use nearside_health::{Fault, InFlight};
-use nearside_http::{Body, Edits, ResponseHead};
-use pump::{Broken, Carried, Judge, Pump, Wait};
+use nearside_health::{Fault, InFlight, Place};
+use nearside_http::{Body, Edits, RequestHead};
+use pump::{Broken, Carried, Pump};
 use repeat::{Cause, Situation, Then};
 use replay::Replay;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use vigil::{Seen, Vigil};
 
 /// How a request that was forwarded ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +49,8 @@ enum Next {
     Afresh,
     /// Another decision.
     Decide,
+    /// The decision that was made already.
+    Go(Plan),
     /// The end.
     Stop(End),
 }
@@ -45,13 +58,15 @@ enum Next {
 /// One request on its way through its tries.
 struct Journey<'v, 'a> {
     visit: &'v mut Visit<'a>,
+    /// The visit's own.
+    live: &'v Live,
     pool: &'v Pool,
     route: &'v Route,
     tried: Tried,
     replay: Replay,
     repeats: u32,
-    /// Holds the place of the repeat under way in the pool's budget.
-    repeat: Option<InFlight>,
+    /// The place of the repeat under way in the pool's budget.
+    budget: Option<InFlight>,
     idempotent: bool,
     until: Option<Instant>,
     to_backend: Edits,
@@ -65,7 +80,7 @@ pub(crate) async fn forward<C: Client>(
     plan: Plan,
     deadline: &mut Deadline,
 ) -> End {
-    let live = std::sync::Arc::clone(&visit.live);
+    let live = Arc::clone(&visit.live);
     let generation = &live.generation;
     let (Some(pool), Some(route)) = (generation.pool(plan.pool), generation.routes.route(plan.route)) else {
         return End::Unanswered(Reason::RefusedAllDown);
@@ -73,17 +88,18 @@ pub(crate) async fn forward<C: Client>(
     let method = client.head().method_text();
     let idempotent = pool.retry.methods.iter().any(|repeated| &**repeated == method);
     let in_pool = live.evidence.pool(plan.pool).map(|pool| pool.begin());
-    let worker = std::sync::Arc::clone(visit.worker);
+    let worker = Arc::clone(visit.worker);
     let [to_backend, to_client] = worker.lend_edits();
     let mut journey = Journey {
         until: pool.timeouts.request.map(|after| visit.started + after),
         visit,
+        live: &live,
         pool,
         route,
         tried: Tried::default(),
         replay: Replay::new(pool.retry.body_buffer),
         repeats: 0,
-        repeat: None,
+        budget: None,
         idempotent,
         to_backend,
         to_client,
@@ -98,27 +114,57 @@ impl Journey<'_, '_> {
     async fn travel<C: Client>(&mut self, client: &mut C, mut plan: Plan, deadline: &mut Deadline) -> End {
         let mut afresh = false;
         loop {
+            let place = match self.enter(client.head(), &mut plan).await {
+                Ok(place) => place,
+                Err(reason) => return End::Unanswered(reason),
+            };
             self.visit.go(plan);
             let next = self.try_once(client, plan.backend, afresh, deadline).await;
-            afresh = match next {
+            drop(place);
+            afresh = false;
+            match next {
                 Next::Stop(end) => return end,
-                Next::Afresh => true,
+                Next::Afresh => afresh = true,
+                Next::Go(next) => plan = next,
                 Next::Decide => {
                     let failed = self.visit.last_failure;
                     match self.visit.decide(client.head(), &self.tried) {
-                        Choice::Forward(next) if self.may_go(plan, next) => plan = next,
+                        Choice::Forward(next) => plan = next,
                         // What failed last tells the client more than that nothing is left.
                         _ => return End::Unanswered(failed.unwrap_or(Reason::RefusedAllDown)),
                     }
-                    false
                 }
-            };
+            }
         }
     }
 
-    /// A repeat stays in its region where the pool says so; a connect failure is no repeat.
-    fn may_go(&self, from: Plan, to: Plan) -> bool {
-        self.repeats == 0 || self.pool.retry.cross_region || from.region == to.region
+    /// The request's place at the backend of `plan`. Where that is full, as all others were that the decision could
+    /// choose from, it waits until a place at one of them is free: among no more than may wait, and no longer than
+    /// for a connection.
+    async fn enter(&mut self, head: &RequestHead, plan: &mut Plan) -> Result<Place, Reason> {
+        let live = self.live;
+        if let Some(place) = live.evidence.enter(plan.backend) {
+            return Ok(place);
+        }
+        let pool = live.evidence.pool(plan.pool).ok_or(Reason::RefusedOverload)?;
+        let waiting = pool.wait(self.pool.connections.max_pending).ok_or(Reason::RefusedOverload)?;
+        let within = Instant::now() + self.pool.timeouts.connect;
+        let within = self.until.map_or(within, |until| until.min(within));
+        loop {
+            let mut freed = pin!(pool.freed().notified());
+            freed.as_mut().enable();
+            match self.visit.decide(head, &self.tried) {
+                Choice::Forward(next) => *plan = next,
+                Choice::Answer(_) | Choice::Refuse(..) => return Err(Reason::RefusedAllDown),
+            }
+            if let Some(place) = live.evidence.enter(plan.backend) {
+                drop(waiting);
+                return Ok(place);
+            }
+            if timeout_at(within, freed).await.is_err() {
+                return Err(Reason::RefusedOverload);
+            }
+        }
     }
 
     async fn try_once<C: Client>(
@@ -128,53 +174,76 @@ impl Journey<'_, '_> {
         afresh: bool,
         deadline: &mut Deadline,
     ) -> Next {
-        let live = std::sync::Arc::clone(&self.visit.live);
-        let Some(cell) = live.evidence.cell(id) else {
-            return Next::Stop(End::Unanswered(Reason::RefusedAllDown));
-        };
-        let limit = live.generation.backend(id).and_then(|backend| backend.max_in_flight);
-        if limit.is_some_and(|limit| cell.state(live.evidence.now()).in_flight >= limit) {
-            return Next::Stop(End::Unanswered(Reason::RefusedOverload));
-        }
-        let in_flight = cell.begin();
-        let checkout = match self.connect(id, afresh).await {
-            Ok(checkout) => checkout,
-            Err(next) => return next,
-        };
-        let next = self.carry(client, id, checkout, deadline).await;
-        drop(in_flight);
-        next
-    }
-
-    async fn connect(&mut self, id: BackendId, afresh: bool) -> Result<Checkout, Next> {
         let worker = self.visit.worker;
         let errand = Errand { backend: id, afresh, parties: self.visit.connection.parties() };
-        let checkout = worker.pools.checkout(worker, &self.visit.live, errand);
-        let outcome = match self.until {
-            None => checkout.await,
-            Some(until) => match tokio::time::timeout_at(until, checkout).await {
-                Ok(outcome) => outcome,
-                Err(_elapsed) => return Err(Next::Stop(End::Unanswered(Reason::FailedTimeout))),
+        let mut checkout = pin!(worker.pools.checkout(worker, self.live, errand));
+        let connected = match poll_fn(|cx| Poll::Ready(checkout.as_mut().poll(cx))).await {
+            Poll::Ready(connected) => connected,
+            // Boxed, so that the many requests that find a kept connection do not carry the state of a wait.
+            Poll::Pending => match Box::pin(self.connect(client.head(), id, checkout)).await {
+                Some(connected) => connected,
+                None => return Next::Stop(End::Unanswered(Reason::FailedTimeout)),
             },
         };
-        outcome.map_err(|error| match &error {
-            ConnectError::Overloaded => Next::Stop(End::Unanswered(Reason::RefusedOverload)),
-            ConnectError::NoAddress
-            | ConnectError::Refused(_)
-            | ConnectError::Timeout
-            | ConnectError::Tls(_)
-            | ConnectError::Protocol => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "connect failed");
-                self.visit.live.evidence.failed(id, Fault::Connect);
-                self.tried.note(&self.visit.live.generation, id, Failure::Connect);
-                self.visit.last_failure = Some(Reason::FailedConnect);
-                if self.pool.retry.when.connect {
-                    Next::Decide
-                } else {
-                    Next::Stop(End::Unanswered(Reason::FailedConnect))
+        match connected {
+            Ok(checkout) => self.carry(client, id, checkout, deadline).await,
+            Err(error) => self.unconnected(id, &error),
+        }
+    }
+
+    /// Waits for a connection; `None` when the request's own time is over. One that hangs on a backend that is marked
+    /// down is not waited for while there is another.
+    async fn connect(
+        &mut self,
+        head: &RequestHead,
+        id: BackendId,
+        mut checkout: Pin<&mut impl Future<Output = Result<Checkout, ConnectError>>>,
+    ) -> Option<Result<Checkout, ConnectError>> {
+        let (mut vigil, mut deadline) = (Vigil::new(&self.live.evidence, id), Deadline::default());
+        vigil.begin(Instant::now());
+        poll_fn(|cx| {
+            if let Poll::Ready(connected) = checkout.as_mut().poll(cx) {
+                return Poll::Ready(Some(connected));
+            }
+            loop {
+                deadline.set_at(vigil.next().into_iter().chain(self.until).min());
+                if vigil.poll_fell(cx).is_pending() {
+                    ready!(deadline.poll(cx));
+                }
+                let now = Instant::now();
+                if self.until.is_some_and(|until| now >= until) {
+                    return Poll::Ready(None);
+                }
+                if vigil.look(now, Seen::Connecting) {
+                    let set = (self.pool, &self.tried);
+                    if other(self.visit, head, set, id, Failure::Connect).is_some() {
+                        return Poll::Ready(Some(Err(ConnectError::Timeout)));
+                    }
+                    vigil.again(now, answers::NOBODY_ELSE);
                 }
             }
         })
+        .await
+    }
+
+    /// What follows a connection that could not be made. Nothing was sent, so it is no repeat.
+    fn unconnected(&mut self, id: BackendId, error: &ConnectError) -> Next {
+        if matches!(error, ConnectError::Overloaded) {
+            return Next::Stop(End::Unanswered(Reason::RefusedOverload));
+        }
+        tracing::debug!(error = error as &dyn std::error::Error, "connect failed");
+        self.live.evidence.failed(id, Fault::Connect);
+        self.note(id, Failure::Connect);
+        self.visit.last_failure = Some(Reason::FailedConnect);
+        if self.pool.retry.when.connect {
+            Next::Decide
+        } else {
+            Next::Stop(End::Unanswered(Reason::FailedConnect))
+        }
+    }
+
+    fn note(&mut self, id: BackendId, failure: Failure) {
+        answers::note(&mut self.tried, &self.live.generation, self.pool, id, failure);
     }
 
     async fn carry<C: Client>(
@@ -188,11 +257,14 @@ impl Journey<'_, '_> {
         self.visit.note_connect((!reused).then_some(connect));
         headers::to_backend(&mut self.to_backend, self.visit, client.head(), (self.pool, self.route, id));
         conn.request(client.head(), &self.to_backend, length(client.head().body()));
+        let mut vigil = Vigil::new(&self.live.evidence, id);
         let mut judge = Answers {
             edits: &mut self.to_client,
             visit: self.visit,
             route: self.route,
             pool: self.pool,
+            backend: id,
+            tried: &self.tried,
             idempotent: self.idempotent,
             repeats: self.repeats,
             granted: None,
@@ -202,6 +274,7 @@ impl Journey<'_, '_> {
             backend: &mut conn,
             judge: &mut judge,
             replay: &mut self.replay,
+            vigil: &mut vigil,
             deadline,
             timeouts: &self.pool.timeouts,
             until: self.until,
@@ -214,7 +287,7 @@ impl Journey<'_, '_> {
         self.visit.note_carried(carried.up, carried.down, carried.head_at);
         match ended {
             Ok(()) => {
-                self.judge_status(id, conn.head().status());
+                self.judge_status(id, conn.head().status(), !vigil.noted());
                 let visit = &*self.visit;
                 visit.worker.pools.give_back(visit.worker, &visit.live, id, conn);
                 Next::Stop(End::Answered)
@@ -222,20 +295,34 @@ impl Journey<'_, '_> {
             Err(broken) => {
                 let stale = reused && carried.head_at.is_none();
                 drop(conn);
-                self.repeat = granted.or(self.repeat.take());
-                self.after(client, id, &broken, stale)
+                match granted {
+                    Some(granted) => self.repeat(id, &broken, granted),
+                    None => self.after(client, id, &broken, stale),
+                }
             }
         }
     }
 
-    fn judge_status(&self, id: BackendId, status: u16) {
-        let evidence = &self.visit.live.evidence;
+    fn judge_status(&self, id: BackendId, status: u16, in_line: bool) {
+        let evidence = &self.live.evidence;
         // 501 and 505 are about the request.
         if status >= 500 && status != 501 && status != 505 {
             evidence.failed(id, Fault::Status(status));
         } else {
-            evidence.succeeded(id);
+            evidence.succeeded(id, in_line);
         }
+    }
+
+    /// Goes where the try's judge has found a place for the repeat.
+    fn repeat(&mut self, id: BackendId, broken: &Broken, granted: Granted) -> Next {
+        if let Blame::Backend(_, fault, reason) = blame(broken, false) {
+            self.live.evidence.failed(id, fault);
+            self.visit.last_failure = Some(reason);
+        }
+        self.note(id, Failure::Sent);
+        self.repeats += 1;
+        self.budget = Some(granted.place);
+        Next::Go(granted.plan)
     }
 
     /// What follows a try that broke.
@@ -246,7 +333,7 @@ impl Journey<'_, '_> {
         };
         // A connection that was closed while it was idle says nothing against the backend.
         if cause != Cause::StaleReset && cause != Cause::Unseen {
-            self.visit.live.evidence.failed(id, fault);
+            self.live.evidence.failed(id, fault);
         }
         self.visit.last_failure = Some(reason);
         if client.is_answered() {
@@ -265,49 +352,16 @@ impl Journey<'_, '_> {
         if then == Then::Afresh {
             return Next::Afresh;
         }
-        self.tried.note(&self.visit.live.generation, id, Failure::Sent);
+        self.note(id, Failure::Sent);
         if cause != Cause::Unseen {
             self.repeats += 1;
-            if !matches!(cause, Cause::Status(_)) {
-                self.repeat = self.visit.budget(&self.pool.retry);
-            }
-            if self.repeat.is_none() {
+            self.budget = self.visit.budget(&self.pool.retry);
+            if self.budget.is_none() {
                 return Next::Stop(End::Unanswered(reason));
             }
         }
         Next::Decide
     }
-}
-
-enum Blame {
-    Client(Reason),
-    Backend(Cause, Fault, Reason),
-}
-
-fn blame(broken: &Broken, stale: bool) -> Blame {
-    match broken {
-        Broken::Client(ClientError::Gone) => Blame::Client(Reason::FailedClientGone),
-        Broken::Client(ClientError::Malformed(_)) => Blame::Client(Reason::RefusedMalformed),
-        Broken::Client(ClientError::TooLarge) => Blame::Client(Reason::RefusedTooLarge),
-        Broken::Late(Wait::Client) => Blame::Client(Reason::RefusedTimeout),
-        Broken::Late(Wait::Backend) => Blame::Backend(Cause::Timeout, Fault::Timeout, Reason::FailedTimeout),
-        Broken::Status(status) => {
-            Blame::Backend(Cause::Status(*status), Fault::Status(*status), Reason::FailedReset)
-        }
-        Broken::Backend(error) => {
-            let (cause, fault) = match error {
-                BackendError::Unseen => (Cause::Unseen, Fault::Reset),
-                BackendError::Reset if stale => (Cause::StaleReset, Fault::Reset),
-                BackendError::Reset => (Cause::Reset, Fault::Reset),
-                BackendError::Protocol => (Cause::Reset, Fault::Protocol),
-            };
-            Blame::Backend(cause, fault, error.reason())
-        }
-    }
-}
-
-fn unfinished<C: Client>(client: &C, reason: Reason) -> End {
-    if client.is_answered() { End::Cut(reason) } else { End::Unanswered(reason) }
 }
 
 fn length(body: Body) -> Length {
@@ -318,40 +372,8 @@ fn length(body: Body) -> Length {
     }
 }
 
-/// Looks at each head of an answer before the client gets it.
-struct Answers<'j, 'a> {
-    edits: &'j mut Edits,
-    visit: &'j mut Visit<'a>,
-    route: &'j Route,
-    pool: &'j Pool,
-    idempotent: bool,
-    repeats: u32,
-    /// The place in the budget that a repeat for a status has got.
-    granted: Option<InFlight>,
-}
-
-impl Judge for Answers<'_, '_> {
-    fn repeats(&mut self, status: u16, replayable: bool) -> bool {
-        let retry = &self.pool.retry;
-        let now = Situation { retry, idempotent: self.idempotent, repeats: self.repeats, replayable };
-        if repeat::after(Cause::Status(status), &now) != Then::Elsewhere {
-            return false;
-        }
-        self.granted = self.visit.budget(retry);
-        self.granted.is_some()
-    }
-
-    fn edits(&mut self, head: &ResponseHead) -> &Edits {
-        self.visit.note_status(head.status());
-        headers::to_client(self.edits, self.visit, Some(&self.route.to_client));
-        self.edits
-    }
-
-    fn informational(&mut self) -> &Edits {
-        self.edits.clear();
-        self.edits
-    }
-}
-
 /// The longest that a client may take to take an answer of our own.
 pub(crate) const OWN_ANSWER: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

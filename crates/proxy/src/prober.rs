@@ -285,6 +285,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_probe_is_what_the_file_says_with_tls_and_without() {
+        const ANSWER: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 9\r\n\r\nready: no";
+        let ours = World::new(&[], |_| {});
+        for encrypted in [false, true] {
+            let backend =
+                if encrypted { Sample::tls_saying(&ours, ANSWER).await } else { Sample::h1(ANSWER).await };
+            let as_declared = |generation: &mut Generation| {
+                generation.backends[0].endpoint.tls = encrypted;
+                let pool = &mut generation.pools[0];
+                (pool.tls.sni, pool.tls.ca) = (Some("localhost".into()), Some(ours.authority()));
+                pool.connections.protocol = Protocol::H1;
+                let probe = &mut pool.probe;
+                (probe.method, probe.path) = ("GET".into(), "/ready?deep=1".into());
+                probe.host = Some("probe.example".into());
+                probe.headers = Box::new([("x-key".into(), "abc".into())]);
+                probe.expect = Box::new([200..=299, 401..=401]);
+                probe.expect_body = Some("ready".into());
+            };
+            assert_eq!(outcome(backend.address, as_declared).await, Ok(Some(401)));
+            let heads = backend.heads();
+            let [head] = heads.as_slice() else { panic!("one probe: {heads:?}") };
+            assert!(head.starts_with("GET /ready?deep=1 HTTP/1.1\r\n"), "{head}");
+            for field in ["host: probe.example", "x-key: abc", "x-nearside-probe: 1"] {
+                let found = head.lines().any(|line| line.eq_ignore_ascii_case(field));
+                assert!(found, "{field} in {head}");
+            }
+            let stricter = |generation: &mut Generation| {
+                as_declared(generation);
+                generation.pools[0].probe.expect = Box::new([200..=299]);
+            };
+            assert_eq!(outcome(backend.address, stricter).await, failed("status 401"));
+        }
+    }
+
+    #[tokio::test]
     async fn an_h2_backend_is_probed_over_h2_and_a_tls_one_over_tls() {
         let h2c = Sample::h2c(10, Arc::new(tokio::sync::Semaphore::new(10))).await;
         let by_h2c = |generation: &mut Generation| generation.pools[0].connections.protocol = Protocol::H2c;

@@ -57,21 +57,29 @@ struct Visit<'a> {
 type Answer = Result<Response<Body>, NoAnswer>;
 
 impl Backend {
-    /// Notes the request in the ledger, then answers it.
-    pub(crate) async fn answer(&self, request: Request<Body>, session: &Session, interim: Interim) -> Answer {
+    /// Notes the request in the ledger, then answers it. It is noted before the future is polled, which never happens
+    /// where the connection is found closed behind the request.
+    pub(crate) fn answer<'a>(
+        &'a self,
+        request: Request<Body>,
+        session: &'a Session,
+        interim: Interim,
+    ) -> impl Future<Output = Answer> + use<'a> {
         let (request, body) = request.into_parts();
         let sequence = self.ledger.arrived(arrival(&request));
         let ledger = Arc::clone(&self.ledger);
         let mut body = Counted { body, ledger, sequence, length: 0, noted: false };
         body.note_if_empty();
         let visit = Visit { backend: self, request, session, interim };
-        let mut answer = visit.answer(body.boxed_unsync()).await?;
-        for (name, value) in [(NAME, &self.identity.name), (REGION, &self.identity.region)] {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                answer.headers_mut().insert(name, value);
+        async move {
+            let mut answer = visit.answer(body.boxed_unsync()).await?;
+            for (name, value) in [(NAME, &self.identity.name), (REGION, &self.identity.region)] {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    answer.headers_mut().insert(name, value);
+                }
             }
+            Ok(answer)
         }
-        Ok(answer)
     }
 }
 

@@ -24,7 +24,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let interim = if request.version() == Version::HTTP_11 { interim.clone() } else { Interim::None };
         let request = request.map(|body| body.map_err(BoxError::from).boxed_unsync());
-        async move { backend.answer(request, session, interim).await }
+        backend.answer(request, session, interim)
     });
     http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(wire), service).await
 }

@@ -113,7 +113,7 @@ document! {
         consecutive_errors: Int<1, 1_000_000> = Int(5),
         /// How long the first ejection lasts; each further one doubles it, up to 5 minutes.
         eject_for: Time = Time::secs(10),
-        /// The most of a tier that may be ejected at one time; never its last backend, unless a later tier is usable.
+        /// The most of a tier that may be ejected at one time; never its last backend. For errors, a later tier that is usable lifts that; for slowness nothing does.
         max_ejected: Percent<10_000> = Percent(5000),
     }
 }
@@ -153,7 +153,7 @@ document! {
     Retry {
         /// The repeats of one request at most. Connect failures do not count.
         max: Int<0, 16> = Int(1),
-        /// What is repeated: `connect`, `reset` (the connection ended before the answer began), `timeout`, or a 5xx status.
+        /// What is repeated: `connect`, `reset` (the connection ended before the answer began, or the backend was marked down meanwhile), `timeout`, or a 5xx status.
         when: Vec<RetryCause> = vec![RetryCause::Connect, RetryCause::Reset],
         /// The methods that are repeated, of the idempotent ones.
         methods: Vec<Idempotent> =

@@ -47,11 +47,13 @@ pub(crate) struct Usable<'a> {
     pub(crate) fail_open: bool,
 }
 
-/// What is down. When that is everything, `all_down: try_all` gives back what this stage took, never what
-/// stood before it; `None` when nothing may be tried.
+/// What is down. When that is everything, or all that is not down has failed this request, `all_down: try_all`
+/// gives back what this stage took, never what stood before it; `None` when nothing may be tried. What is only
+/// suspected goes as long as something else stays.
 pub(crate) fn unhealthy<'a, T: Trace>(
     allowed: Candidates<'a>,
     pool: &Pool,
+    tried: &Tried,
     trace: &mut T,
 ) -> Option<Usable<'a>> {
     trace.step(Step::Health);
@@ -59,16 +61,31 @@ pub(crate) fn unhealthy<'a, T: Trace>(
     let weighted =
         allowed.without(trace, |candidate| (candidate.backend.weight == 0).then_some(Reason::LostWeight));
     let up = weighted.without(trace, down);
-    if !up.is_empty() {
-        return Some(Usable { left: up, fail_open: false });
+    let first = pool.first.index();
+    let fresh = |candidate: &Candidate<'_>| is_fresh(candidate, tried, first);
+    if up.iter().any(|candidate| fresh(&candidate)) {
+        let better = |other: &Candidate<'_>| !other.state.suspected && fresh(other);
+        let suspected = up.iter().any(|candidate| candidate.state.suspected);
+        let left = if suspected && up.iter().any(|other| better(&other)) {
+            up.without(trace, |candidate| candidate.state.suspected.then_some(Reason::ExcludedEjected))
+        } else {
+            up
+        };
+        return Some(Usable { left, fail_open: false });
     }
-    if weighted.is_empty() || pool.select.all_down == AllDown::Refuse {
-        return None;
+    let nothing = !weighted.iter().any(|candidate| fresh(&candidate));
+    if pool.select.all_down == AllDown::Refuse || nothing {
+        return (!up.is_empty()).then_some(Usable { left: up, fail_open: false });
     }
-    for candidate in weighted.iter() {
+    for candidate in weighted.iter().filter(|candidate| down(candidate).is_some()) {
         trace.readmitted(candidate.id);
     }
     Some(Usable { left: weighted, fail_open: true })
+}
+
+/// Whether this request may still try it.
+fn is_fresh(candidate: &Candidate<'_>, tried: &Tried, first: usize) -> bool {
+    !tried.backend(candidate.id.index() - first) && tried.allows(candidate.backend.region)
 }
 
 fn down(candidate: &Candidate<'_>) -> Option<Reason> {
@@ -95,8 +112,8 @@ pub(crate) fn tried<'a, E: Evidence, T: Trace>(
         return usable;
     }
     let first = pool.first.index();
-    let was_tried = |candidate: &Candidate<'_>| tried.backend(candidate.id.index() - first);
-    let fresh = usable.without(trace, |candidate| was_tried(candidate).then_some(Reason::ExcludedTried));
+    let fresh = usable
+        .without(trace, |candidate| (!is_fresh(candidate, tried, first)).then_some(Reason::ExcludedTried));
     let elsewhere = |candidate: &Candidate<'_>| !tried.region(candidate.backend.region.index());
     if fresh.iter().any(|candidate| elsewhere(&candidate)) {
         return fresh.preferring(trace, Reason::ExcludedTried, elsewhere);

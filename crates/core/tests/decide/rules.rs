@@ -51,6 +51,7 @@ fn build(backends: &[Drawn], (refuse, failover, seed, regions, turn): (bool, u16
                 _ => Verdict::Unknown,
             },
             ejected: health == 5,
+            suspected: health % 5 == 0,
             held: health == 9,
             ramp: None,
             rtt_micros: (health < 8).then(|| u32::from(health) * 9000),

@@ -111,6 +111,10 @@ impl Scene {
             }
             "tolerance" => select.latency_tolerance = Duration::from_millis(value.parse().unwrap()),
             "balance" => select.balance = Balance::RoundRobin,
+            "kept_to" => {
+                let index = self.generation.regions.iter().position(|region| &*region.name == value);
+                self.tried.keep_to(RegionId::new(index.unwrap()));
+            }
             "turn" => self.evidence.turn = value.parse().unwrap(),
             "seed" => self.seed = value.parse().unwrap(),
             "route_in_flight" => self.evidence.route_in_flight = value.parse().unwrap(),
@@ -156,6 +160,7 @@ fn describe(word: &str, backend: &mut Backend, state: &mut State) {
         "unhealthy" => state.verdict = Verdict::Unhealthy,
         "unknown" => state.verdict = Verdict::Unknown,
         "ejected" => state.ejected = true,
+        "suspected" => state.suspected = true,
         "held" => state.held = true,
         _ => {
             if let Some((key, value)) = word.split_once('=') {

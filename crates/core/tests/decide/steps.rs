@@ -48,6 +48,36 @@ fn each_kind_of_down_has_its_reason() {
 }
 
 #[test]
+fn a_suspected_one_is_avoided_while_its_tier_or_a_later_one_has_another() {
+    check("a@fra suspected; b@fra; c@iad p2", "b won.priority, a excluded.ejected, c lost.priority");
+    check("a@fra suspected; b@iad p2", "b won.failover, a excluded.ejected");
+    check("a@fra suspected; b@iad p2 unhealthy", "a won.only, b excluded.unhealthy");
+    check("a@fra suspected; b@fra p2 suspected", "a won.priority, b lost.priority");
+    check("a@fra suspected; b@fra tried", "a won.only, b excluded.tried");
+}
+
+#[test]
+fn when_all_that_is_up_has_failed_the_request_what_is_down_is_tried() {
+    check("a@fra refused; b@iad unhealthy", "b won.fail_open, a excluded.tried");
+    check(
+        "a@fra tried; b@iad ejected; c@iad drained",
+        "b won.fail_open, a excluded.tried, c excluded.drained",
+    );
+    check(
+        "a@fra refused; b@iad unhealthy | all_down=refuse",
+        "refused.all_down, a excluded.tried, b excluded.unhealthy",
+    );
+    check("a@fra tried; b@iad unhealthy tried", "refused.all_down, a excluded.tried, b excluded.unhealthy");
+}
+
+#[test]
+fn a_repeat_that_may_not_leave_its_region_finds_what_is_left_there() {
+    let rest = "a excluded.tried, c excluded.tried";
+    check("a@fra tried rtt=1; b@fra rtt=90; c@iad rtt=1 | kept_to=fra", &format!("b won.only, {rest}"));
+    check("a@fra tried; b@iad | kept_to=fra", "refused.all_down, a excluded.tried, b excluded.tried");
+}
+
+#[test]
 fn weight_zero_gets_nothing_not_even_when_all_else_is_down() {
     check("a@fra w0; b@iad p2", "b won.failover, a lost.weight");
     check("a@fra w0; b@iad unhealthy", "b won.fail_open, a lost.weight");

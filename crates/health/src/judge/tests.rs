@@ -19,7 +19,7 @@ fn fail(view: &View, index: usize, times: usize) {
 fn shown(view: &View) -> String {
     let word = |index| {
         let state = view.state(id(index), view.now());
-        let standing = Standing::new(state.verdict, state.ejected).name();
+        let standing = Standing::of(&state).name();
         if state.held { format!("{standing}, held") } else { standing.to_owned() }
     };
     (0..view.generation().backends.len()).map(word).collect::<Vec<_>>().join("; ")
@@ -35,7 +35,7 @@ async fn five_errors_in_a_row_eject_for_ten_seconds() {
     let mut changes = registry.changes();
     let view = view(&registry, "a@x b@y");
     fail(&view, 0, 4);
-    view.succeeded(id(0));
+    view.succeeded(id(0), true);
     fail(&view, 0, 4);
     view.failed(id(0), Fault::Status(404));
     assert_eq!(shown(&view), "unknown; unknown");
@@ -49,7 +49,7 @@ async fn five_errors_in_a_row_eject_for_ten_seconds() {
     assert_eq!(&*change.evidence, "5 errors in a row, the last: connection reset; for 10 s");
     let written = serde_json::to_string(&change).unwrap();
     assert!(
-        written.starts_with(r#"{"key":"web/a","from":"unknown","to":"ejected","by":"passive","#),
+        written.starts_with(r#"{"key":"web/a","from":"unknown","to":"ejected","by":"requests","#),
         "{written}"
     );
     advance(Duration::from_secs(10)).await;
@@ -70,7 +70,7 @@ async fn after_an_ejection_one_more_error_ejects_again_and_longer() {
     assert_eq!(shown(&view), "ejected; unknown");
     advance(Duration::from_secs(1)).await;
     assert_eq!(shown(&view), "unknown; unknown");
-    view.succeeded(id(0));
+    view.succeeded(id(0), true);
     fail(&view, 0, 1);
     assert_eq!(shown(&view), "unknown; unknown");
 }
@@ -118,6 +118,16 @@ async fn the_first_of_a_dead_pool_that_recovers_is_not_held() {
     assert_eq!(shown(&view), "healthy; healthy, held");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_turns_under_an_ejection_leaves_its_reason() {
+    let view = view(&registry(), "a@x b@x");
+    fail(&view, 0, 5);
+    turn(&view, 0, Verdict::Healthy);
+    let status = view.snapshot().remove(0);
+    assert_eq!((status.standing, status.by.name()), ("ejected", "requests"));
+    assert!(status.evidence.starts_with("5 errors in a row"), "{}", status.evidence);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Fails(usize),
@@ -162,7 +172,7 @@ async fn happen(view: &View, event: Event) {
     let len = view.generation().backends.len();
     match event {
         Event::Fails(index) => fail(view, index % len, 5),
-        Event::Works(index) => view.succeeded(id(index % len)),
+        Event::Works(index) => view.succeeded(id(index % len), true),
         Event::Turns(index, to) => turn(view, index % len, to),
         Event::Passes(seconds) => advance(Duration::from_secs(seconds)).await,
     }

@@ -13,7 +13,7 @@ async fn evidence_survives_a_generation_with_other_weights_and_order() {
     let one = view(&registry, "a@x b@y");
     one.turned(id(1), Verdict::Unhealthy, "test");
     one.cell(id(0)).unwrap().observe_rtt(Duration::from_millis(7), one.now());
-    let guard = one.cell(id(0)).unwrap().begin();
+    let guard = one.cell(id(0)).unwrap().begin(None);
     let next = view(&registry, "b@y*10/2 new@x a@x*999");
     assert_eq!(next.state(id(0), next.now()).verdict, Verdict::Unhealthy);
     assert_eq!(next.state(id(1), next.now()).verdict, Verdict::Unknown);
@@ -73,8 +73,29 @@ async fn status_says_who_says_so_and_since_when() {
     assert_eq!((a.verdict, a.by.name(), a.since, a.usable), ("unknown", "initial", began.as_millis(), true));
     assert_eq!((a.last_error.as_deref(), a.faults), (Some("status 502"), 1));
     assert_eq!(a.addresses, ["192.0.2.1:80"]);
-    assert_eq!((b.verdict, b.by.name(), b.since), ("unhealthy", "probe", began.as_millis() + 3000));
+    assert_eq!((b.verdict, b.standing, b.since), ("unhealthy", "unhealthy", began.as_millis() + 3000));
     assert_eq!((b.drain.as_deref(), b.usable), (Some("test"), false));
-    let json = serde_json::to_value(b).unwrap();
-    assert_eq!((&json["by"], &json["standing"]), (&"probe".into(), &"unhealthy".into()));
+    assert_eq!((b.by.name(), &*b.evidence), ("operator", "drained: test"));
+    view.turned(id(0), Verdict::Unhealthy, "3 failed in a row");
+    let json = serde_json::to_value(&view.snapshot()[0]).unwrap();
+    let told = ["by", "standing", "evidence"].map(|key| json[key].as_str().unwrap());
+    assert_eq!(told, ["probe", "unhealthy", "3 failed in a row"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_at_a_full_backend_is_waited_for_and_told_when_it_is_free() {
+    let mut limited = generation("a@x");
+    limited.backends[0].max_in_flight = Some(1);
+    let view = registry().view(&Arc::new(limited), None);
+    let pool = Arc::clone(view.pool(PoolId::new(0)).unwrap());
+    let first = view.enter(id(0)).unwrap();
+    assert!(view.enter(id(0)).is_none());
+    let waiting = pool.wait(1).unwrap();
+    assert!(pool.wait(1).is_none(), "no more than may wait");
+    let freed = pool.freed().notified();
+    drop(first);
+    freed.await;
+    assert!(view.enter(id(0)).is_some());
+    drop(waiting);
+    assert!(pool.wait(1).is_some());
 }

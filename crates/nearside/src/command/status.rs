@@ -122,6 +122,7 @@ fn backends(status: &Value, now: u64) -> String {
         let color = match standing.as_str() {
             "healthy" => Some(Color::Green),
             "unhealthy" | "ejected" => Some(Color::Red),
+            "suspected" => Some(Color::Yellow),
             _ => None,
         };
         let since = backend["since"].as_u64().unwrap_or(now);
@@ -158,7 +159,7 @@ fn note(backend: &Value, now: u64) -> String {
         return format!("drained: {reason:?}");
     }
     if let Some(left) = left("ejected_until") {
-        return format!("ejected for {left} more");
+        return format!("ejected for {left} more: {}", word(backend, "evidence"));
     }
     if let Some(left) = left("held_until") {
         return format!("held back for {left} more");
@@ -169,7 +170,10 @@ fn note(backend: &Value, now: u64) -> String {
     if let Some(ramp) = backend["ramp"].as_u64() {
         return format!("ramping up, at {} % of its weight", ramp / 10);
     }
-    if backend["verdict"] == "unhealthy" { word(backend, "last_error") } else { String::new() }
+    match backend["standing"].as_str() {
+        Some("unhealthy" | "suspected") => word(backend, "evidence"),
+        _ => String::new(),
+    }
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -219,7 +223,13 @@ mod tests {
     fn what_keeps_a_backend_from_its_requests_is_said() {
         let check = |fields: Value, expected: &str| assert_eq!(note(&fields, 1_000), expected, "{fields}");
         check(json!({ "verdict": "healthy" }), "");
-        check(json!({ "verdict": "unhealthy", "last_error": "status 503" }), "status 503");
+        let evidence = "3 failed in a row (HEAD /), the last: status 503";
+        check(json!({ "standing": "unhealthy", "evidence": evidence }), evidence);
+        check(json!({ "standing": "suspected", "evidence": "no answer" }), "no answer");
+        check(
+            json!({ "ejected_until": 9_000, "evidence": "5 errors in a row" }),
+            "ejected for 8 s more: 5 errors in a row",
+        );
         check(
             json!({ "verdict": "healthy", "last_error": "status 503", "held_until": 61_000 }),
             "held back for 1 min 0 s more",

@@ -5,9 +5,10 @@
 
 use crate::deadline::Deadline;
 use crate::exchange::replay::Replay;
+use crate::exchange::vigil::{Seen, Vigil};
 use crate::side::{Backend, BackendError, Client, ClientError, Fill, Head, Length};
 use nearside_core::policy::Timeouts;
-use nearside_http::{Edits, ResponseHead};
+use nearside_http::{Edits, RequestHead, ResponseHead};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -22,9 +23,28 @@ pub(super) enum Broken {
     Backend(BackendError),
     /// A deadline passed while this was waited for.
     Late(Wait),
-    /// The answer's status is one that the pool repeats.
+    /// The request's own time is over, and the backend was not out of line.
+    Over,
+    /// The answer's status is one that the pool repeats, and a repeat is possible.
     Status(u16),
+    /// The backend is silent and was marked down, and a repeat is possible.
+    Hung,
 }
+
+/// Whether a request that hangs on a backend that is down goes elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Leave {
+    /// At once.
+    Now,
+    /// It cannot yet: it goes on waiting, and asks again after this long.
+    Later(Duration),
+    /// It may not be repeated.
+    Never,
+}
+
+/// An answer whose body has brought less than this crawls, if it is late besides: a path that is only long brings a
+/// first window of TCP at once.
+const CRAWLS: u64 = 14_000;
 
 /// Whom an exchange waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,10 +55,12 @@ pub(super) enum Wait {
     Backend,
 }
 
-/// What is asked about an answer's head before it goes to the client.
+/// What is asked about an answer before the client gets it.
 pub(super) trait Judge {
     /// Whether the answer is dropped and the request repeated.
-    fn repeats(&mut self, status: u16, replayable: bool) -> bool;
+    fn repeats(&mut self, request: &RequestHead, status: u16, replayable: bool) -> bool;
+    /// Whether the request leaves a backend that is silent and down.
+    fn leaves(&mut self, request: &RequestHead, replayable: bool) -> Leave;
     /// The edits of the final head.
     fn edits(&mut self, head: &ResponseHead) -> &Edits;
     /// The edits of a 1xx head.
@@ -80,11 +102,12 @@ enum Down {
 }
 
 /// One try under way.
-pub(super) struct Pump<'a, C, B, J> {
+pub(super) struct Pump<'a, 'v, C, B, J> {
     pub(super) client: &'a mut C,
     pub(super) backend: &'a mut B,
     pub(super) judge: &'a mut J,
     pub(super) replay: &'a mut Replay,
+    pub(super) vigil: &'a mut Vigil<'v>,
     pub(super) deadline: &'a mut Deadline,
     pub(super) timeouts: &'a Timeouts,
     /// When the request as a whole has to have ended.
@@ -100,14 +123,16 @@ struct Turn {
     down: Down,
     /// What a direction waits for, and since when it may: `None` after progress.
     deadline_set_for: Option<(Wait, Duration)>,
+    /// When that is over.
+    ends: Option<Instant>,
     progress: bool,
 }
 
-impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
+impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
     /// Runs the try to its end.
     pub(super) async fn run(&mut self) -> Result<(), Broken> {
         let up = if self.replay.is_empty() { Up::Body } else { Up::Replay(0) };
-        let mut turn = Turn { up, down: Down::Head, deadline_set_for: None, progress: true };
+        let mut turn = Turn { up, down: Down::Head, deadline_set_for: None, ends: None, progress: true };
         let ended = poll_fn(|cx| self.poll(&mut turn, cx)).await;
         self.carried.request_whole = turn.up == Up::Done;
         ended
@@ -130,11 +155,50 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
         if turn.progress || turn.deadline_set_for != Some((wait, allowed)) {
             turn.deadline_set_for = Some((wait, allowed));
             turn.progress = false;
-            let at = Instant::now() + allowed;
-            self.deadline.set_at(Some(self.until.map_or(at, |until| until.min(at))));
+            let now = Instant::now();
+            if turn.down == Down::Head && up_waits.is_none() {
+                self.vigil.begin(now);
+            }
+            let at = now + allowed;
+            turn.ends = Some(self.until.map_or(at, |until| until.min(at)));
         }
-        ready!(self.deadline.poll(cx));
-        Poll::Ready(Err(Broken::Late(wait)))
+        self.poll_time(turn, wait, cx).map(Err)
+    }
+
+    /// Waits for the deadline, and looks after the backend on the way there.
+    fn poll_time(&mut self, turn: &Turn, wait: Wait, cx: &mut Context<'_>) -> Poll<Broken> {
+        loop {
+            let next = self.vigil.next();
+            self.deadline.set_at(turn.ends.min(next.or(turn.ends)));
+            let fell = self.vigil.poll_fell(cx).is_ready();
+            if !fell {
+                ready!(self.deadline.poll(cx));
+            }
+            let now = Instant::now();
+            if turn.ends.is_some_and(|ends| now >= ends) {
+                // Cut short by the time of the request as a whole, it may have had little of its own.
+                let own = self.until.is_none_or(|until| now < until) || self.vigil.noted();
+                return Poll::Ready(match wait {
+                    Wait::Backend if !own => Broken::Over,
+                    Wait::Backend | Wait::Client => Broken::Late(wait),
+                });
+            }
+            if self.vigil.look(now, self.seen(turn, wait)) {
+                match self.judge.leaves(self.client.head(), self.replay.is_whole()) {
+                    Leave::Now => return Poll::Ready(Broken::Hung),
+                    Leave::Later(after) => self.vigil.again(now, after),
+                    Leave::Never => self.vigil.end(),
+                }
+            }
+        }
+    }
+
+    fn seen(&self, turn: &Turn, wait: Wait) -> Seen {
+        match turn.down {
+            Down::Head => Seen::Silent,
+            Down::Body if wait == Wait::Backend && self.carried.down < CRAWLS => Seen::Crawling,
+            Down::Body | Down::Flush => Seen::Busy,
+        }
     }
 
     /// Whom the exchange waits for now, and how long it may. A client that pauses its upload is nobody's fault but
@@ -265,7 +329,9 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
                 Ok(Down::Head)
             }
             Head::Final(length) => {
-                self.carried.head_at = Some(Instant::now());
+                let now = Instant::now();
+                self.carried.head_at = Some(now);
+                self.vigil.answered(now);
                 self.start_answer(length)
             }
         })
@@ -274,7 +340,7 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, C, B, J> {
     fn start_answer(&mut self, length: Length) -> Result<Down, Broken> {
         let head = self.backend.head();
         let status = head.status();
-        if self.judge.repeats(status, self.replay.is_whole()) {
+        if self.judge.repeats(self.client.head(), status, self.replay.is_whole()) {
             return Err(Broken::Status(status));
         }
         self.replay.close();

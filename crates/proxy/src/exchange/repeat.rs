@@ -14,6 +14,8 @@ pub(super) enum Cause {
     Reset,
     /// No answer in time.
     Timeout,
+    /// No answer yet, and the backend was marked down: as good as a connection that closed.
+    Hung,
     /// An answer with this status.
     Status(u16),
 }
@@ -52,7 +54,7 @@ pub(super) fn after(cause: Cause, now: &Situation<'_>) -> Then {
     let listed = match cause {
         Cause::Unseen => return Then::Elsewhere,
         Cause::StaleReset if idempotent => return Then::Afresh,
-        Cause::StaleReset | Cause::Reset => retry.when.reset,
+        Cause::StaleReset | Cause::Reset | Cause::Hung => retry.when.reset,
         Cause::Timeout => retry.when.timeout,
         Cause::Status(status) => retry.when.statuses.contains(&status),
     };
@@ -86,6 +88,8 @@ mod tests {
         check(Cause::Status(503), "GET", 0, true, Then::Elsewhere);
         check(Cause::Status(500), "GET", 0, true, Then::GiveUp);
         check(Cause::Timeout, "GET", 0, true, Then::GiveUp);
+        check(Cause::Hung, "GET", 0, true, Then::Elsewhere);
+        check(Cause::Hung, "POST", 0, true, Then::GiveUp);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::live::{Edge, Live, Pop, Prepared};
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use nearside_core::generation::{
-    Backend, Checks, Endpoint, Fleet, Gate, Generation, Listener, ListenerKind, Observe, Pool, Region,
-    Shutdown, Stamp, Tls,
+    Backend, Checks, Drain, Endpoint, Fleet, Gate, Generation, Listener, ListenerKind, Observe,
+    PinnedSessions, Pool, Region, Shutdown, Stamp, Tls,
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
@@ -21,8 +21,8 @@ use proxy_header::{ParseConfig, ProxyHeader};
 use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -95,6 +95,12 @@ impl World {
     }
 }
 
+/// The operator's mark.
+pub(crate) fn mark() -> Drain {
+    let pinned_sessions = PinnedSessions::Move;
+    Drain { reason: "test".into(), by: None, until: None, grace: SECOND, pinned_sessions }
+}
+
 fn live(
     generation: Generation,
     registry: &Registry,
@@ -124,17 +130,30 @@ pub(crate) struct Sample {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
+    heads: Heads,
 }
+
+/// The heads of the HTTP/1 requests that reached a backend.
+type Heads = Arc<Mutex<Vec<String>>>;
 
 impl Sample {
     /// Answers every HTTP/1 request with `answer`.
     pub(crate) async fn h1(answer: &'static str) -> Self {
-        Self::serve(move |stream| h1(stream, answer)).await
+        let heads = Heads::default();
+        let kept = Arc::clone(&heads);
+        let serve = move |stream| h1(stream, answer, Arc::clone(&kept));
+        Self { heads, ..Self::serve(serve).await }
     }
 
-    /// The same after a PROXY protocol header.
+    /// The heads of the HTTP/1 requests that reached it, where no header of the PROXY protocol comes first.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+
+    /// Answers every HTTP/1 request after a PROXY protocol header.
     pub(crate) async fn told(answer: &'static str) -> Self {
-        Self::serve(move |stream| async move { h1(told(stream).await?, answer).await }).await
+        Self::serve(move |stream| async move { h1(told(stream).await?, answer, Heads::default()).await })
+            .await
     }
 
     /// Serves HTTP/2 without TLS after a PROXY protocol header.
@@ -153,9 +172,15 @@ impl Sample {
 
     /// Serves over TLS, with the certificates of `world`: HTTP/2 where ALPN chose it.
     pub(crate) async fn tls(world: &World) -> Self {
-        let live = world.live();
-        Self::serve(move |stream| {
-            let live = Arc::clone(&live);
+        Self::tls_saying(world, OK).await
+    }
+
+    /// The same, with this answer to every HTTP/1 request.
+    pub(crate) async fn tls_saying(world: &World, answer: &'static str) -> Self {
+        let (live, heads) = (world.live(), Heads::default());
+        let kept = Arc::clone(&heads);
+        let served = Self::serve(move |stream| {
+            let (live, heads) = (Arc::clone(&live), Arc::clone(&kept));
             async move {
                 let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
                 let config: Arc<ServerConfig> =
@@ -164,11 +189,11 @@ impl Sample {
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     h2(stream, 100, Arc::new(tokio::sync::Semaphore::new(1000))).await
                 } else {
-                    h1(stream, OK).await
+                    h1(stream, answer, heads).await
                 }
             }
-        })
-        .await
+        });
+        Self { heads, ..served.await }
     }
 
     /// Accepts, and says nothing.
@@ -188,7 +213,8 @@ impl Sample {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let sample = Self { address, accepted: Arc::default(), open: Arc::default() };
+        let sample =
+            Self { address, accepted: Arc::default(), open: Arc::default(), heads: Heads::default() };
         let counts = sample.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -239,13 +265,17 @@ async fn told(mut stream: TcpStream) -> std::io::Result<TcpStream> {
 /// An answer without a body that keeps the connection.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
-async fn h1<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, answer: &'static str) -> std::io::Result<()> {
+async fn h1<T: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: T,
+    answer: &'static str,
+    heads: Heads,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     loop {
         let byte = stream.read_u8().await?;
         head.push(byte);
         if head.ends_with(b"\r\n\r\n") {
-            head.clear();
+            heads.lock().unwrap().push(String::from_utf8(std::mem::take(&mut head)).unwrap());
             stream.write_all(answer.as_bytes()).await?;
             stream.flush().await?;
         }
