@@ -7,6 +7,7 @@
 mod accept;
 mod bind;
 mod crew;
+mod room;
 mod shutdown;
 
 #[cfg(test)]

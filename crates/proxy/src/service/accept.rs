@@ -1,6 +1,7 @@
 //! From a socket to a served connection: accept, TLS, protocol.
 
 use super::crew::Door;
+use super::room::Room;
 use super::shutdown::{Phase, Presence, Shutdown};
 use crate::io::{Io, Wire};
 use crate::request::Connection;
@@ -38,6 +39,7 @@ pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
     };
     let hall = Hall { worker, listener, kind, cells };
     let mut closing = pin!(shutdown.reached(Phase::Closing));
+    let room = Room::of_this_process();
     let mut starved = false;
     loop {
         let accepted = poll_fn(|cx| {
@@ -50,7 +52,12 @@ pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
             None => break,
             Some(Ok((stream, peer))) => {
                 starved = false;
+                let last = room.is_reached_by(&stream);
                 hall.admit(stream, peer);
+                while last && room.is_full(&socket) && shutdown.phase() < Phase::Closing {
+                    hall.worker.starved();
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
             Some(Err(cause)) if is_starved(&cause) => {
                 hall.worker.starved();
