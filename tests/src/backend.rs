@@ -1,7 +1,8 @@
 //! Backends as processes of their own, so that they can be killed for good.
 
 use nearside_sample::{Arrival, Ledger};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +10,10 @@ use std::process::{Child, Command, Stdio};
 pub struct Process {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it calls itself.
+    pub name: String,
+    region: String,
+    program: PathBuf,
     ledger: PathBuf,
     child: Child,
 }
@@ -16,18 +21,30 @@ pub struct Process {
 impl Process {
     /// Starts `name` in `region` and waits until it listens. What reaches it stands in a ledger in `folder`.
     pub async fn start(folder: &Path, name: &str, region: &str) -> Self {
+        Self::of(&crate::program(), folder, name, region).await
+    }
+
+    /// The same, as a child of this program `nearside`.
+    pub async fn of(program: &Path, folder: &Path, name: &str, region: &str) -> Self {
         let address: SocketAddr = ([127, 0, 0, 1], crate::port()).into();
         let ledger = folder.join(format!("{name}.ledger"));
-        let child = Command::new(crate::program())
-            .args(["sample", "--bind", &address.to_string(), "--name", name, "--region", region, "--ledger"])
-            .arg(&ledger)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        crate::eventually("a sample backend", async || tokio::net::TcpStream::connect(address).await.ok())
-            .await;
-        Self { address, ledger, child }
+        let child = spawn(program, address, [name, region], &ledger);
+        let [name, region] = [name, region].map(str::to_owned);
+        let process = Self { address, name, region, program: program.to_owned(), ledger, child };
+        process.listens().await;
+        process
+    }
+
+    /// Starts it once more where it was, after it was killed; its ledger goes on.
+    pub async fn again(&mut self) {
+        drop(self.child.wait());
+        self.child = spawn(&self.program, self.address, [&self.name, &self.region], &self.ledger);
+        self.listens().await;
+    }
+
+    async fn listens(&self) {
+        let connect = async || tokio::net::TcpStream::connect(self.address).await.ok();
+        crate::eventually("a sample backend", connect).await;
     }
 
     /// Its process id.
@@ -47,6 +64,18 @@ impl Process {
     pub fn requests(&self) -> Vec<Arrival> {
         self.arrivals().into_iter().filter(|arrival| !arrival.probe).collect()
     }
+
+    /// Tells it to misbehave: `fault/drip`, `deaf/1000` and the others that `nearside_sample` lists.
+    pub fn control(&self, what: &str) {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let head = format!(
+            "POST /control/{what} HTTP/1.1\r\nhost: control\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{what}: {answer}");
+    }
 }
 
 impl Drop for Process {
@@ -56,9 +85,24 @@ impl Drop for Process {
     }
 }
 
+fn spawn(program: &Path, address: SocketAddr, [name, region]: [&str; 2], ledger: &Path) -> Child {
+    Command::new(program)
+        .args(["sample", "--bind", &address.to_string(), "--name", name, "--region", region, "--ledger"])
+        .arg(ledger)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program starts")
+}
+
 /// Kills all of them (SIGKILL) in one call, so that they die in the same millisecond.
 pub fn kill(processes: &[&Process]) {
+    signal("KILL", processes);
+}
+
+/// Sends all of them a signal in one call.
+pub fn signal(name: &str, processes: &[&Process]) {
     let pids = processes.iter().map(|process| process.pid().to_string());
-    let status = Command::new("kill").arg("-KILL").args(pids).status().expect("kill is there");
+    let status = Command::new("kill").arg(format!("-{name}")).args(pids).status().expect("kill is there");
     assert!(status.success());
 }

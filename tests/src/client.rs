@@ -1,6 +1,8 @@
 //! Clients: reqwest, and raw connections where a client has to misbehave or be watched.
 
 use crate::Edge;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -10,23 +12,58 @@ use tokio_rustls::client::TlsStream;
 /// The host that the edges under test serve.
 pub const HOST: &str = "www.example.com";
 
+/// Where clients come in, and whom they trust there.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The TLS listener.
+    pub https: SocketAddr,
+    /// The certificate of the authority that signs for it, as PEM.
+    pub authority: String,
+}
+
+impl Door {
+    /// The beginning of a reqwest client that speaks HTTP/2 where `h2`, else HTTP/1.1.
+    pub fn client(&self, h2: bool) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .tls_certs_only([reqwest::Certificate::from_pem(self.authority.as_bytes()).expect("PEM")])
+            .resolve(HOST, self.https)
+            .redirect(reqwest::redirect::Policy::none());
+        if h2 { builder.http2_prior_knowledge() } else { builder.http1_only() }
+    }
+
+    /// TLS of a client that trusts its authority only.
+    #[must_use]
+    pub fn tls(&self, protocols: &[&[u8]]) -> rustls::ClientConfig {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(self.authority.as_bytes()).expect("PEM");
+        roots.add(authority).expect("a certificate");
+        let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config
+    }
+
+    /// The url of `path` behind it.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{HOST}:{}{path}", self.https.port())
+    }
+}
+
 /// A client that speaks HTTP/2 where `h2`, else HTTP/1.1, and reaches the edge under every name of its certificate.
 #[must_use]
 pub fn reqwest(edge: &Edge, h2: bool) -> reqwest::Client {
-    let builder = reqwest::Client::builder()
-        .tls_certs_only([reqwest::Certificate::from_pem(edge.authority.pem().as_bytes()).expect("PEM")])
-        .resolve(HOST, edge.https)
+    edge.door()
+        .client(h2)
         .resolve("a.shop.example.com", edge.https)
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(std::time::Duration::from_secs(30));
-    let builder = if h2 { builder.http2_prior_knowledge() } else { builder.http1_only() };
-    builder.build().expect("a client")
+        .timeout(std::time::Duration::from_secs(30))
+        .build()
+        .expect("a client")
 }
 
 /// The url of `path` at the edge.
 #[must_use]
 pub fn url(edge: &Edge, path: &str) -> String {
-    format!("https://{HOST}:{}{path}", edge.https.port())
+    edge.door().url(path)
 }
 
 /// A raw TLS connection that asks for `name`.

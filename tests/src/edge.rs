@@ -1,7 +1,9 @@
 //! An edge under test: `nearside run` as a process of its own, with its own folder, certificates and ports.
 
 use crate::Authority;
+use crate::client::Door;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -57,6 +59,11 @@ impl Setting {
     /// Starts the edge with `body` as its file, to which listeners and certificates are added, and waits until
     /// it is ready.
     pub async fn run(self, body: &str) -> Edge {
+        self.run_by(&[crate::program().into()], body).await
+    }
+
+    /// The same with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
+    pub async fn run_by(self, words: &[OsString], body: &str) -> Edge {
         let [https, http] =
             [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
@@ -70,7 +77,9 @@ impl Setting {
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
         let log = fs::File::create(self.folder().join("log")).expect("a fresh folder");
         let access = fs::File::create(self.folder().join("access")).expect("a fresh folder");
-        let child = Command::new(crate::program())
+        let (program, arguments) = words.split_first().expect("a program");
+        let child = Command::new(program)
+            .args(arguments)
             .current_dir(self.folder())
             .args(["run", "--pop", "test1", "--threads", "2", "--state-dir", "state", "routes.yaml"])
             .stdin(Stdio::null())
@@ -96,6 +105,12 @@ impl Edge {
             panic!("the edge ended with {status}:\n{}", self.log());
         }
         self.ask("/readyz").filter(|(status, _)| *status == 200).map(|_| ())
+    }
+
+    /// Where clients come in.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door { https: self.https, authority: self.authority.pem() }
     }
 
     /// Its process id.
@@ -180,6 +195,11 @@ impl Edge {
         let pid = self.pid().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill is there");
         assert!(status.success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_some()
     }
 
     /// Waits until it has ended by itself.

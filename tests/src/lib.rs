@@ -12,6 +12,7 @@ pub mod authority;
 pub mod backend;
 pub mod client;
 pub mod edge;
+pub mod faults;
 pub mod load;
 pub mod tool;
 

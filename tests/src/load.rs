@@ -1,11 +1,16 @@
 //! A steady load with an id on every request, so that backends' ledgers can be compared with what clients saw.
 
 use crate::Edge;
-use crate::client;
+use crate::client::Door;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+
+/// How long a client waits for a whole answer.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Clients that keep their connections, half of them for each protocol.
+const KEPT: u64 = 8;
 
 /// What became of one request.
 #[derive(Clone, Debug)]
@@ -16,11 +21,21 @@ pub struct Outcome {
     pub id: String,
     /// Whether it was a POST.
     pub post: bool,
+    /// When it was sent.
+    pub began: Instant,
+    /// When its answer was whole, or it had failed.
+    pub ended: Instant,
     /// The status; `None` when no whole answer came.
     pub status: Option<u16>,
+    /// Why no whole answer came.
+    pub error: Option<String>,
     /// The generation that served it.
     pub generation: Option<u64>,
-    /// The region of the backend that answered.
+    /// The number of the configuration that served it, where that sets `x-config`.
+    pub config: Option<u64>,
+    /// The backend that answered.
+    pub backend: Option<String>,
+    /// Its region.
     pub region: Option<String>,
 }
 
@@ -30,44 +45,81 @@ impl Outcome {
     pub fn is_fine(&self) -> bool {
         self.status == Some(200)
     }
+
+    /// How long the client waited.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.ended - self.began
+    }
+}
+
+/// Which connections a load uses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Connections {
+    /// Those that it has.
+    Kept,
+    /// Those that it has, and a new one for every tenth request.
+    KeptAndNew,
 }
 
 /// A load under way.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
     driver: tokio::task::JoinHandle<Vec<Outcome>>,
 }
 
 impl Load {
-    /// Starts `per_second` requests a second, every eighth a POST, half over HTTP/1.1 and half over HTTP/2.
+    /// Starts `per_second` requests a second, 12 % of them POSTs, half over HTTP/1.1 and half over HTTP/2.
     #[must_use]
     pub fn start(edge: &Edge, per_second: u64) -> Self {
-        let clients = [client::reqwest(edge, false), client::reqwest(edge, true)];
+        Self::at(&edge.door(), per_second, Connections::KeptAndNew)
+    }
+
+    /// The same at any door.
+    #[must_use]
+    pub fn at(door: &Door, per_second: u64, connections: Connections) -> Self {
+        let client = |h2: bool| door.client(h2).timeout(PATIENCE);
+        let kept: Vec<_> =
+            (0..KEPT).map(|number| client(number % 2 == 1).build().expect("a client")).collect();
+        let new = [false, true].map(|h2| client(h2).pool_max_idle_per_host(0).build().expect("a client"));
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let url = client::url(edge, "/digest");
-        let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&sent));
+        let url = door.url("/digest");
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (stopping, silent, counter) = (Arc::clone(&stop), Arc::clone(&stopped), Arc::clone(&sent));
         let driver = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / per_second));
             let mut requests = JoinSet::new();
-            while !stopped.load(Ordering::Relaxed) {
+            while !stopping.load(Ordering::Relaxed) {
                 ticks.tick().await;
                 let number = counter.fetch_add(1, Ordering::Relaxed);
-                let client = clients[usize::from(number.is_multiple_of(2))].clone();
-                requests.spawn(one(client, url.clone(), number));
+                let is_new = connections == Connections::KeptAndNew && number % 10 >= 9;
+                let (clients, turn) = if is_new { (&new[..], number / 10) } else { (&kept[..], number) };
+                let client = &clients[usize::try_from(turn).expect("64 bits") % clients.len()];
+                requests.spawn(one(client.clone(), url.clone(), number));
             }
+            silent.store(true, Ordering::Relaxed);
             requests.join_all().await
         });
-        Self { stop, sent, driver }
+        Self { stop, stopped, sent, driver }
     }
 
     /// Waits until `count` more requests were sent.
     pub async fn more(&self, count: u64) {
         let goal = self.sent.load(Ordering::Relaxed) + count;
-        crate::eventually("more requests", async || {
-            (self.sent.load(Ordering::Relaxed) >= goal).then_some(())
-        })
-        .await;
+        while self.sent.load(Ordering::Relaxed) < goal {
+            assert!(!self.driver.is_finished(), "the load has ended by itself");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Sends no more; what was sent may still be on its way when this returns.
+    pub async fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while !self.stopped.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Ends the load; what became of every request, in the order in which they were sent.
@@ -80,16 +132,38 @@ impl Load {
 }
 
 async fn one(client: reqwest::Client, url: String, number: u64) -> Outcome {
-    let post = number.is_multiple_of(8);
+    let post = matches!(number % 25, 0 | 9 | 17);
     let id = format!("load-{number}");
     let request = if post { client.post(url).body("some body") } else { client.get(url) };
-    let mut outcome = Outcome { number, id: id.clone(), post, status: None, generation: None, region: None };
-    let Ok(answer) = request.header("x-ledger-id", id).send().await else { return outcome };
-    let text =
-        |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    outcome.generation = text("x-nearside-gen").and_then(|stamp| stamp.split('-').next()?.parse().ok());
-    outcome.region = text("x-sample-region");
-    let status = answer.status().as_u16();
-    outcome.status = answer.bytes().await.is_ok().then_some(status);
+    let began = Instant::now();
+    let mut outcome = Outcome {
+        number,
+        id: id.clone(),
+        post,
+        began,
+        ended: began,
+        status: None,
+        error: None,
+        generation: None,
+        config: None,
+        backend: None,
+        region: None,
+    };
+    let whole = async {
+        let answer = request.header("x-ledger-id", id).send().await?;
+        let text =
+            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        outcome.generation = text("x-nearside-gen").and_then(|stamp| stamp.split('-').next()?.parse().ok());
+        outcome.config = text("x-config").and_then(|number| number.parse().ok());
+        outcome.backend = text("x-sample-name");
+        outcome.region = text("x-sample-region");
+        let status = answer.status().as_u16();
+        answer.bytes().await.map(|_| status)
+    };
+    match whole.await {
+        Ok(status) => outcome.status = Some(status),
+        Err(error) => outcome.error = Some(format!("{error:?}")),
+    }
+    outcome.ended = Instant::now();
     outcome
 }

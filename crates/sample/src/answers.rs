@@ -1,7 +1,7 @@
 //! The answers of a backend: one for each path that the crate's page lists.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +10,11 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::body::{Body, BoxError, Counted, Received, full, receive};
+use crate::fault::{self, Fault};
 use crate::identity::{self, Identity, Session};
 use crate::ledger::{Arrival, Ledger};
 use crate::made::{Drip, Ends, Pattern, Trailed};
@@ -30,6 +32,9 @@ pub(crate) struct Backend {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) health: AtomicU16,
     pub(crate) delay: Duration,
+    pub(crate) fault: Mutex<Fault>,
+    /// Until when nobody listens.
+    pub(crate) deaf: watch::Sender<Instant>,
 }
 
 /// Why there is no answer.
@@ -81,6 +86,10 @@ impl Backend {
             Ok(answer)
         }
     }
+
+    fn fault(&self) -> Fault {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Visit<'_> {
@@ -90,7 +99,20 @@ impl Visit<'_> {
         if segments != ["healthz"] && !self.backend.delay.is_zero() {
             sleep(self.backend.delay).await;
         }
-        match segments.as_slice() {
+        let fault = match segments.as_slice() {
+            ["control", ..] => Fault::None,
+            _ => self.backend.fault(),
+        };
+        if fault.fails(&segments) {
+            receive(body).await?;
+            return Ok(line(StatusCode::INTERNAL_SERVER_ERROR, "a fault, as asked for\n"));
+        }
+        let answer = self.answer_well(&segments, body).await?;
+        Ok(if fault == Fault::Drip { fault::drip(answer) } else { answer })
+    }
+
+    async fn answer_well(&self, segments: &[&str], body: Body) -> Answer {
+        match segments {
             ["echo"] => Ok(self.echo(body)),
             ["early-413"] => Ok(line(StatusCode::PAYLOAD_TOO_LARGE, "too much, said before reading it\n")),
             ["stall"] => std::future::pending().await,
@@ -124,7 +146,8 @@ impl Visit<'_> {
                 number(count, |count| Response::new(Drip::new(count, milliseconds(gap)).boxed_unsync()))
             }
             ["healthz"] => status_answer(&self.backend.health.load(Ordering::Relaxed).to_string()),
-            ["control", "health", status] => self.set_health(status),
+            ["control", ref control @ ..] if self.request.method == Method::POST => self.control(control),
+            ["control", ..] => line(StatusCode::METHOD_NOT_ALLOWED, "this wants a POST\n"),
             _ => self.who(received.length),
         }
     }
@@ -159,12 +182,27 @@ impl Visit<'_> {
         pattern_body(length, if untold { Ends::Untold } else { Ends::AsTold })
     }
 
+    fn control(&self, words: &[&str]) -> Response<Body> {
+        match *words {
+            ["health", status] => self.set_health(status),
+            ["fault", name] => match Fault::parse(name) {
+                None => line(StatusCode::BAD_REQUEST, "a fault is none, errors, hidden or drip\n"),
+                Some(fault) => {
+                    *self.backend.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+                    line(StatusCode::OK, format!("the fault is {name} from now on\n"))
+                }
+            },
+            ["deaf", wait] => {
+                self.backend.deaf.send_replace(Instant::now() + milliseconds(wait));
+                line(StatusCode::OK, format!("nobody listens for {wait} ms\n"))
+            }
+            _ => line(StatusCode::NOT_FOUND, "no such control\n"),
+        }
+    }
+
     fn set_health(&self, status: &str) -> Response<Body> {
         let known = status.parse().ok().filter(|status| (200..600).contains(status));
         match known {
-            _ if self.request.method != Method::POST => {
-                line(StatusCode::METHOD_NOT_ALLOWED, "this wants a POST\n")
-            }
             None => line(StatusCode::BAD_REQUEST, "a status is a number from 200 to 599\n"),
             Some(status) => {
                 self.backend.health.store(status, Ordering::Relaxed);

@@ -26,5 +26,7 @@ where
         let request = request.map(|body| body.map_err(BoxError::from).boxed_unsync());
         backend.answer(request, session, interim)
     });
-    http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(wire), service).await
+    // A request that arrived whole is noted and answered, even if its sender has closed its side since.
+    let mut builder = http1::Builder::new();
+    builder.half_close(true).header_read_timeout(None).serve_connection(TokioIo::new(wire), service).await
 }

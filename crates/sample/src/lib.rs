@@ -17,10 +17,13 @@
 //! | `/refuse` | the same, over HTTP/2 with `REFUSED_STREAM` |
 //! | `/cut/N` | N bytes of an answer that promised more, then a cut |
 //! | `/healthz` | 200, or what `POST /control/health/STATUS` set |
+//! | `POST /control/fault/NAME` | from then on `errors`: 500 to everything; `hidden`: the same, but for `/healthz`; `drip`: answers in ten slow pieces; `none` |
+//! | `POST /control/deaf/MS` | nobody listens for so long; kept connections are served |
 //! | everything else | who it is: a line of text, or JSON where `Accept` asks for it |
 
 mod answers;
 mod body;
+mod fault;
 mod h1;
 mod h2;
 mod identity;

@@ -3,18 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answers::Backend;
+use crate::fault::Fault;
 use crate::identity::{Identity, Session};
 use crate::ledger::Ledger;
 use crate::options::{Options, Protocol};
@@ -107,6 +109,8 @@ pub async fn start(options: Options) -> Result<Handle, StartError> {
         ledger: Arc::new(ledger),
         health: AtomicU16::new(200),
         delay: options.delay,
+        fault: Mutex::new(Fault::None),
+        deaf: watch::Sender::new(Instant::now()),
     });
     let door = Door {
         tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
@@ -136,8 +140,9 @@ struct Door {
     backend: Arc<Backend>,
 }
 
-async fn accept(listener: TcpListener, door: Arc<Door>) {
+async fn accept(mut listener: TcpListener, door: Arc<Door>) {
     let mut connections = JoinSet::new();
+    let mut deaf = door.backend.deaf.subscribe();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -149,6 +154,27 @@ async fn accept(listener: TcpListener, door: Arc<Door>) {
                 Err(_) => sleep(NO_DESCRIPTORS).await,
             },
             Some(_) = connections.join_next() => {}
+            // The sender lives as long as the door.
+            Ok(()) = deaf.changed() => {
+                let Ok(address) = listener.local_addr() else { return };
+                drop(listener);
+                listener = listen_again(address, &mut deaf).await;
+            }
+        }
+    }
+}
+
+/// Listens again once nobody wants it deaf, however often that is put off meanwhile.
+async fn listen_again(address: SocketAddr, deaf: &mut watch::Receiver<Instant>) -> TcpListener {
+    loop {
+        let until = *deaf.borrow_and_update();
+        tokio::select! {
+            () = sleep_until(until) => {}
+            Ok(()) = deaf.changed() => continue,
+        }
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => sleep(NO_DESCRIPTORS).await,
         }
     }
 }

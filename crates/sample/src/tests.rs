@@ -316,3 +316,39 @@ async fn tls_chooses_by_alpn_and_tells_the_name() {
     let seen: Value = serde_json::from_slice(&split(&answer).1).unwrap();
     assert_eq!((&seen["tls"]["sni"], &seen["tls"]["version"]), (&"fra.example".into(), &"TLSv1_3".into()));
 }
+
+#[tokio::test]
+async fn a_fault_lasts_until_the_next_is_set() {
+    let backend = backend().await;
+    let mut statuses = Vec::new();
+    for fault in ["errors", "hidden", "none"] {
+        let (head, _) = post(backend.addr(), &format!("/control/fault/{fault}"), "", "").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        for path in ["/digest", "/healthz"] {
+            let (head, _) = get(backend.addr(), path, "").await;
+            statuses.push(head.split(' ').nth(1).unwrap().to_owned());
+        }
+    }
+    assert_eq!(statuses, ["500", "500", "500", "200", "200", "200"]);
+    let (head, _) = post(backend.addr(), "/control/fault/laziness", "", "").await;
+    assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+}
+
+#[tokio::test]
+async fn a_deaf_backend_serves_what_is_connected_and_listens_again() {
+    let backend = backend().await;
+    let mut kept = TcpStream::connect(backend.addr()).await.unwrap();
+    for _ in 0..2 {
+        kept.write_all(b"POST /control/deaf/600000 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(kept.read(&mut [0; 1024]).await.unwrap() > 0);
+        while TcpStream::connect(backend.addr()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+    kept.write_all(b"POST /control/deaf/0 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    while TcpStream::connect(backend.addr()).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -7,6 +7,7 @@
 
 mod compare;
 mod demo;
+mod faults;
 mod process;
 mod test;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     Compare(compare::Arguments),
     /// Builds nearside and runs `nearside demo`: the whole product in one command.
     Demo(demo::Arguments),
+    /// Drives 100 requests a second through each fault and says what became of them, beside other proxies if asked to.
+    Faults(faults::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
     Test(test::Arguments),
     /// Holds the tree to the house rules; every finding comes with its remedy.
@@ -55,6 +58,7 @@ fn carry_out(task: Task) -> Result<()> {
     match task {
         Task::Compare(arguments) => compare::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Tools(arguments) => tools::run(&arguments),

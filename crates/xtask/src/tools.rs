@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Test,
     /// Comparisons with other proxies.
     Compare,
+    /// Other proxies in the same faults.
+    Faults,
 }
 
 /// Which tools to look for.
@@ -65,8 +67,8 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "haproxy",
         package: "haproxy",
-        why: "a receiver of PROXY protocol headers that we did not write",
-        needs: &[Need::Test],
+        why: "a receiver of PROXY protocol headers that we did not write, and what nearside is compared with",
+        needs: &[Need::Test, Need::Faults],
     },
     Tool { program: "pip3", package: "python3-pip", why: "fetches gRPC for Python", needs: &[Need::Test] },
     Tool {
@@ -79,8 +81,8 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "nginx",
         package: "nginx-light",
-        why: "what nearside is compared with",
-        needs: &[Need::Compare],
+        why: "what nearside is compared with, and a backend we did not write",
+        needs: &[Need::Test, Need::Compare, Need::Faults],
     },
 ];
 
