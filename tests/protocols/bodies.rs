@@ -5,10 +5,10 @@ use nearside_tests::Edge;
 use nearside_tests::client::{self, url};
 use serde_json::Value;
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// Resident memory of the edge in KiB.
-fn resident(edge: &Edge) -> usize {
+pub(crate) fn resident(edge: &Edge) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", edge.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

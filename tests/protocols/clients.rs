@@ -99,6 +99,9 @@ async fn nghttp_gets_whole_answers_of_several_requests_over_one_connection() {
         };
         let said = text(&said);
         assert!(said.contains("The negotiated protocol: h2"), "{said}");
+        // An upload may have a megabyte under way, and four of a connection.
+        let windows = ["INITIAL_WINDOW_SIZE(0x04):1048576", "window_size_increment=4128769"];
+        assert!(windows.iter().all(|window| said.contains(window)), "{said}");
         let count = |what: &str| said.matches(what).count();
         assert_eq!(
             (count("Connected"), count(":status: 200"), count(":status: 418")),

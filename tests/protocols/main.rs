@@ -15,3 +15,5 @@ mod grpc;
 mod heads;
 mod setting;
 mod sockets;
+mod streams;
+mod untouched;

@@ -12,23 +12,22 @@ pub fn run(program: &str, arguments: &[&str]) -> Option<Output> {
 #[must_use]
 pub fn output(command: &mut Command) -> Option<Output> {
     let output = command.output();
-    had(command, output)
+    had(&command.get_program().display().to_string(), output)
 }
 
 /// Starts a command; `None`, said loudly, where its program is missing.
 #[must_use]
 pub fn spawn(command: &mut Command) -> Option<Child> {
     let child = command.spawn();
-    had(command, child)
+    had(&command.get_program().display().to_string(), child)
 }
 
-fn had<T>(command: &Command, outcome: std::io::Result<T>) -> Option<T> {
-    let program = command.get_program().display();
-    outcome
-        .map_err(|error| {
-            skip(&format!("{program} cannot be had here ({error}); `cargo xtask tools` installs it"))
-        })
-        .ok()
+/// What became of starting a program; `None`, said loudly, where it is missing.
+#[must_use]
+pub fn had<T>(program: &str, outcome: std::io::Result<T>) -> Option<T> {
+    let missing =
+        |error| skip(&format!("{program} cannot be had here ({error}); `cargo xtask tools` installs it"));
+    outcome.map_err(missing).ok()
 }
 
 /// Says loudly that a test is left out, and why.
