@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod drain;
+
 use nearside_tests::client::{self, connect, url};
 use nearside_tests::edge::{NAMES, Setting};
 use nearside_tests::load::Load;

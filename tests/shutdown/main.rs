@@ -10,7 +10,7 @@
 use nearside_sample::drip_line;
 use nearside_tests::client::{self, url};
 use nearside_tests::edge::Setting;
-use nearside_tests::{Process, QUICK};
+use nearside_tests::{Edge, Process, QUICK};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,4 +63,65 @@ async fn an_idle_edge_ends_at_once_and_new_connections_are_refused() {
     let ended = tokio::time::timeout(Duration::from_secs(10), edge.ended()).await;
     assert_eq!(ended.expect("the kept connection is idle, so nothing is waited for").code(), Some(0));
     assert!(tokio::net::TcpStream::connect(edge.https).await.is_err());
+}
+
+/// An edge with one backend and this `shutdown`.
+async fn edge(shutdown: &str) -> (Edge, Process) {
+    let setting = Setting::new();
+    let backend = Process::start(setting.folder(), "fra-a", "frankfurt").await;
+    let text = format!(
+        "{QUICK}pools:\n  web:\n    backends: [{{ url: \"http://{}\", region: frankfurt }}]\n\
+         routes:\n  - {{ host: www.example.com, pool: web }}\nshutdown: {shutdown}\n",
+        backend.address
+    );
+    (setting.run(&text).await, backend)
+}
+
+async fn told_to_end(edge: &Edge) {
+    edge.signal("TERM");
+    nearside_tests::eventually("readiness that fails", async || {
+        edge.ask("/readyz").is_some_and(|(status, _)| status == 503).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn during_the_delay_clients_are_served_and_told_to_go() {
+    let (mut edge, _backend) = edge("{ delay: 3s }").await;
+    let kept = client::reqwest(&edge, false);
+    assert!(!kept.get(url(&edge, "/")).send().await.unwrap().headers().contains_key("connection"));
+    told_to_end(&edge).await;
+    assert_eq!(edge.status()["phase"], "draining");
+    for client in [kept, client::reqwest(&edge, false)] {
+        let answer = client.get(url(&edge, "/")).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["connection"]),
+            (200, &"close".parse().unwrap())
+        );
+    }
+    let answer = client::reqwest(&edge, true).get(url(&edge, "/")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(edge.ended().await.code(), Some(0), "{}", edge.log());
+    assert!(tokio::net::TcpStream::connect(edge.https).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_deadline_what_is_left_is_cut() {
+    let (mut edge, _backend) = edge("{ deadline: 1s }").await;
+    let open = client::reqwest(&edge, false).get(url(&edge, "/drip/600/100")).send().await.unwrap();
+    told_to_end(&edge).await;
+    assert_eq!(edge.ended().await.code(), Some(0), "{}", edge.log());
+    assert!(open.bytes().await.is_err(), "half a body passed for a whole one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    for name in ["TERM", "INT"] {
+        let (mut edge, _backend) = edge("{ delay: 1h, deadline: 1h }").await;
+        let open = client::reqwest(&edge, true).get(url(&edge, "/drip/600/100")).send().await.unwrap();
+        told_to_end(&edge).await;
+        edge.signal(name);
+        assert_eq!(edge.ended().await.code(), Some(1), "{}", edge.log());
+        assert!(open.bytes().await.is_err());
+    }
 }

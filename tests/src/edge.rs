@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use tempfile::TempDir;
 
 /// A running edge; dropping it kills it and removes its folder.
@@ -119,6 +119,22 @@ impl Edge {
         self.child.id()
     }
 
+    /// The process that serves now: another one after an upgrade.
+    #[must_use]
+    pub fn serving(&self) -> Option<u32> {
+        let (_, status) = self.ask("/status")?;
+        let status: Value = serde_json::from_str(&status).ok()?;
+        status["pid"].as_u64()?.try_into().ok()
+    }
+
+    /// Calls the program for this edge: what it said, and whether all was fine.
+    #[must_use]
+    pub fn call(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(crate::program());
+        command.args(arguments).args(["--state-dir", "state"]).current_dir(self.folder());
+        tokio::task::block_in_place(|| command.stdin(Stdio::null()).output()).expect("the program starts")
+    }
+
     /// Where its files stand.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -211,6 +227,9 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
+        if let Some(successor) = self.serving().filter(|pid| *pid != self.child.id()) {
+            drop(Command::new("kill").args(["-KILL", &successor.to_string()]).status());
+        }
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {

@@ -35,7 +35,7 @@ document! {
         pools: Pools = Pools::default(),
         /// The routes. Their order does not matter: the most specific wins.
         routes: Some1<Route>,
-        /// Where clients connect. A change here needs a restart; a reload refuses it and says so.
+        /// Where clients connect. A change here needs `nearside upgrade`; a reload refuses it and says so.
         listeners: Some1<Listener> = Listener::usual(),
         /// Certificates towards clients, and the versions of TLS.
         tls: Tls = Tls::default(),

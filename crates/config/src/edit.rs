@@ -1,5 +1,9 @@
 //! The drain mark, set and taken off in the text of the file: comments and layout stay as they are.
 
+mod mark;
+
+pub use mark::Mark;
+
 use crate::load::load;
 use crate::report::Report;
 use nearside_core::Generation;
@@ -53,12 +57,12 @@ pub enum EditError {
     Layout(String),
 }
 
-/// The text with a mark on `target`, for `reason`. A mark that says so already stays as it is.
+/// The text with this mark on `target`. A mark that says so already stays as it is.
 ///
 /// # Errors
 /// The file is wrong, or has no such target.
-pub fn drain(text: &str, target: Target<'_>, reason: &str) -> Result<String, EditError> {
-    edit(text, target, Some(reason))
+pub fn drain<'a>(text: &str, target: Target<'_>, mark: impl Into<Mark<'a>>) -> Result<String, EditError> {
+    edit(text, target, Some(mark.into()))
 }
 
 /// The text without a mark on `target`.
@@ -69,32 +73,41 @@ pub fn undrain(text: &str, target: Target<'_>) -> Result<String, EditError> {
     edit(text, target, None)
 }
 
-fn edit(text: &str, target: Target<'_>, reason: Option<&str>) -> Result<String, EditError> {
+fn edit(text: &str, target: Target<'_>, mark: Option<Mark<'_>>) -> Result<String, EditError> {
     let (before, ..) = load(text).map_err(EditError::File)?;
     let name = name_of(&before, target)?;
-    if take_mark(&mut before.clone(), target).as_ref().map(|mark| &*mark.reason) == reason {
+    let there = take_mark(&mut before.clone(), target);
+    let is_said = match (&mark, &there) {
+        (Some(mark), Some(there)) => mark.is_said_by(there),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if is_said {
         return Ok(text.to_owned());
     }
+    let meant = mark.map(|mark| mark.over(there.as_ref()));
     let document = Document::from_str(text).ok();
     let edited = document.and_then(|document| {
         match target {
-            Target::Region(region) => edit_region(&document, region, reason)?,
-            Target::Backend { pool, backend } => set(&entry(&document, &before, pool, backend)?, reason),
+            Target::Region(region) => edit_region(&document, region, meant.as_ref())?,
+            Target::Backend { pool, backend } => {
+                set(&entry(&document, &before, pool, backend)?, meant.as_ref())?;
+            }
         }
         Some(spaced(text, document.to_string()))
     });
     // What was edited has to say what was meant, and nothing else.
-    edited.filter(|edited| says(edited, &before, target, reason)).ok_or(EditError::Layout(name))
+    edited.filter(|edited| says(edited, &before, target, meant.as_ref())).ok_or(EditError::Layout(name))
 }
 
 /// Whether the edited text differs from `before` in this mark alone.
-fn says(edited: &str, before: &Generation, target: Target<'_>, reason: Option<&str>) -> bool {
+fn says(edited: &str, before: &Generation, target: Target<'_>, meant: Option<&Drain>) -> bool {
     let Ok((mut after, ..)) = load(edited) else { return false };
     let mut before = before.clone();
     let mark = take_mark(&mut after, target);
     take_mark(&mut before, target);
     after.stamp = before.stamp;
-    mark.as_ref().map(|drain| &*drain.reason) == reason && format!("{after:?}") == format!("{before:?}")
+    mark.as_ref() == meant && format!("{after:?}") == format!("{before:?}")
 }
 
 fn take_mark(generation: &mut Generation, target: Target<'_>) -> Option<Drain> {
@@ -138,13 +151,14 @@ fn name_of(generation: &Generation, target: Target<'_>) -> Result<String, EditEr
     }
 }
 
-fn edit_region(document: &Document, name: &str, reason: Option<&str>) -> Option<()> {
+fn edit_region(document: &Document, name: &str, mark: Option<&Drain>) -> Option<()> {
     let regions = document.get_mapping("regions")?;
-    match (regions.get_mapping(name), reason) {
-        (Some(region), _) => set(&region, reason),
+    match (regions.get_mapping(name), mark) {
+        (Some(region), _) => set(&region, mark)?,
         // `name:` without a value has no mapping to put the mark into.
-        (None, Some(reason)) => {
-            let region = MappingBuilder::new().pair("drain", reason).build_document().as_mapping()?;
+        (None, Some(mark)) => {
+            let region = MappingBuilder::new().pair("drain", "").build_document().as_mapping()?;
+            set(&region, Some(mark))?;
             regions.set(name, region);
         }
         (None, None) => {}
@@ -193,13 +207,16 @@ fn spaced(old: &str, new: String) -> String {
     }
 }
 
-fn set(mapping: &Mapping, reason: Option<&str>) {
-    match reason {
-        Some(reason) => {
-            mapping.set("drain", reason);
-        }
-        None => drop(mapping.remove("drain")),
+fn set(mapping: &Mapping, mark: Option<&Drain>) -> Option<()> {
+    let Some(mark) = mark else {
+        drop(mapping.remove("drain"));
+        return Some(());
+    };
+    match mark::mapping(mark) {
+        None => mapping.set("drain", &*mark.reason),
+        Some(text) => mapping.set("drain", Document::from_str(&text).ok()?.as_mapping()?),
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -229,9 +246,9 @@ listeners:
 ";
 
     /// Marks the target; the lines that changed, as they are afterwards.
-    fn check(target: &str, reason: &str, expected: &[&str]) {
+    fn check(target: &str, mark: Mark<'_>, expected: &[&str]) {
         for text in [FILE.to_owned(), FILE.replace('\n', "\r\n")] {
-            let drained = drain(&text, Target::parse(target), reason).unwrap();
+            let drained = drain(&text, Target::parse(target), mark).unwrap();
             let changed: Vec<&str> =
                 drained.lines().filter(|line| !text.lines().any(|old| old == *line)).collect();
             assert_eq!(changed, expected, "{target}");
@@ -246,15 +263,40 @@ listeners:
     }
 
     #[test]
+    fn a_mark_that_says_more_is_a_mapping_in_one_line() {
+        let grace = Some(std::time::Duration::from_secs(600));
+        let mark = Mark { by: Some("ann"), until: Some("2026-12-01"), grace, .."CHG-1: rollout".into() };
+        let said = "{ reason: \"CHG-1: rollout\", by: \"ann\", until: \"2026-12-01\", grace: 10m }";
+        check("frankfurt", mark, &[&format!("  frankfurt: {{drain: {said}}} # first")]);
+        check("dublin", mark, &[&format!("    drain: {said}")]);
+        check("tokyo", mark, &[&format!("    drain: {said}")]);
+        check("web/dub-a", mark, &[&format!("        drain: {said}")]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_stays_as_the_mark_has_it() {
+        let there = "{ reason: one, by: ann, grace: 10m, pinned_sessions: honour_until_grace }";
+        let text = FILE.replace("{} # first", &format!("{{ drain: {there} }} # first"));
+        let target = Target::Region("frankfurt");
+        let signed = Mark { writer: Some("bob"), .."one".into() };
+        assert_eq!(drain(&text, target, signed).unwrap(), text, "who writes the same again signs nothing");
+        let other = drain(&text, target, Mark { writer: Some("bob"), .."two".into() }).unwrap();
+        assert_eq!(other, text.replace("reason: one, by: ann", "reason: \"two\", by: \"bob\""));
+        let longer = Mark { grace: Some(std::time::Duration::from_secs(1200)), .."one".into() };
+        let (generation, ..) = load(&drain(&text, target, longer).unwrap()).unwrap();
+        assert_eq!(generation.regions[0].drain.as_ref().unwrap().grace.as_secs(), 1200);
+    }
+
+    #[test]
     fn a_mark_changes_one_line_and_no_comment() {
-        check("frankfurt", "rollout", &["  frankfurt: {drain: rollout} # first"]);
-        check("dublin", "rollout", &["    drain: rollout"]);
-        check("virginia", "rollout", &["  virginia: { place: { country: US }, drain: rollout }"]);
-        check("tokyo", "rollout", &["    drain: rollout"]);
+        check("frankfurt", "rollout".into(), &["  frankfurt: {drain: rollout} # first"]);
+        check("dublin", "rollout".into(), &["    drain: rollout"]);
+        check("virginia", "rollout".into(), &["  virginia: { place: { country: US }, drain: rollout }"]);
+        check("tokyo", "rollout".into(), &["    drain: rollout"]);
         let entry =
             "      - { id: fra-a, url: \"http://10.0.0.1\", region: frankfurt, drain: rollout } # one";
-        check("web/fra-a", "rollout", &[entry]);
-        check("web/dub-a", "rollout", &["        drain: rollout"]);
+        check("web/fra-a", "rollout".into(), &[entry]);
+        check("web/dub-a", "rollout".into(), &["        drain: rollout"]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use node::Position;
 pub use page::page;
 pub use report::{Finding, Problem, Report};
 pub use rule::{RULES, Rule, Severity};
+pub use scalar::quantity::{read_date, read_duration};
 pub use schema::schema;
 pub use source::Source;
 pub use yaml::MAX_BYTES;

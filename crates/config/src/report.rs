@@ -43,6 +43,14 @@ impl Finding {
         Self { rule, severity: rule.severity, message: message.into(), hint: None }
     }
 
+    /// Message and hint, where no report stands around them.
+    pub(crate) fn in_words(self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message,
+        }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

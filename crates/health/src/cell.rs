@@ -1,5 +1,9 @@
 //! What is known of one backend. Reading is lock-free; what is rare is written under one lock.
 
+mod memory;
+
+pub use memory::Memory;
+
 use crate::change::{By, Standing};
 use crate::count::{Count, InFlight};
 use crate::pace::Pace;

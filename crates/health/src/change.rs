@@ -1,10 +1,10 @@
 //! A change of what is known of a backend, for the log and the journal.
 
 use nearside_core::{BackendKey, Now, State, Verdict};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Who says so.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// Nobody has asked yet.

@@ -31,7 +31,7 @@ mod view;
 #[cfg(test)]
 mod fixture;
 
-pub use cell::{Cell, Fault};
+pub use cell::{Cell, Fault, Memory};
 pub use change::{By, Change, Standing};
 pub use clock::Clock;
 pub use count::{Count, InFlight};

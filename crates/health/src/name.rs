@@ -98,6 +98,13 @@ impl Name {
         self.addresses().iter().map(ToString::to_string).collect()
     }
 
+    /// Knows `addresses` until it is asked for, unless it is an address itself.
+    pub(crate) fn recall(&self, addresses: &[SocketAddr]) {
+        if !self.is_literal() && self.addresses.load().is_empty() {
+            self.addresses.store(Arc::new(addresses.into()));
+        }
+    }
+
     /// Why the last question had no answer.
     pub(crate) fn error(&self) -> Option<String> {
         self.error.load().as_deref().cloned()

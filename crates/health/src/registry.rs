@@ -1,6 +1,6 @@
 //! The registry: all evidence of this PoP, under keys that outlive generations.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::Count;
@@ -32,6 +32,8 @@ struct Kept {
     names: HashMap<(Box<str>, u16), Arc<Name>>,
     pools: HashMap<Arc<str>, Arc<PoolCell>>,
     routes: HashMap<Arc<str>, Arc<Count>>,
+    /// What a predecessor knew, until the first view has taken it up.
+    memories: HashMap<String, Memory>,
 }
 
 impl Registry {
@@ -53,6 +55,12 @@ impl Registry {
         self.changes.subscribe()
     }
 
+    /// Takes up what a predecessor knew; to be called before the first view.
+    pub fn recall(&self, memories: Vec<Memory>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.memories = memories.into_iter().map(|memory| (memory.key.clone(), memory)).collect();
+    }
+
     /// The evidence as `generation` indexes it. `pop` is where this PoP stands: it estimates the round trips
     /// that are not measured yet.
     ///
@@ -63,13 +71,20 @@ impl Registry {
         let kept = &mut *guard;
         let now = self.now();
         let entry = |kept: &mut Kept, backend: &Backend| {
-            let new_cell = || Cell::new(backend.key.clone(), now);
+            let memory = kept.memories.remove(backend.key.as_str());
+            let new_cell = || {
+                let cell = Cell::new(backend.key.clone(), now);
+                memory.iter().for_each(|memory| cell.recall(memory));
+                cell
+            };
             let place = (backend.endpoint.host.clone(), backend.endpoint.port);
-            Entry {
+            let entry = Entry {
                 cell: shared(&mut kept.cells, &backend.key, new_cell),
                 name: shared(&mut kept.names, &place, || Name::new(&backend.endpoint)),
                 estimate: estimate(generation, backend, pop),
-            }
+            };
+            memory.iter().for_each(|memory| entry.name.recall(&memory.addresses));
+            entry
         };
         let entries = generation.backends.iter().map(|backend| entry(kept, backend)).collect();
         let pools =
@@ -77,6 +92,7 @@ impl Registry {
         let pools = pools.collect();
         let routes = generation.routes.routes().iter();
         let routes = routes.map(|route| shared(&mut kept.routes, &route.id, Count::default)).collect();
+        kept.memories.clear();
         kept.forget();
         let (clock, changes) = (self.clock, self.changes.clone());
         View { generation: Arc::clone(generation), entries, pools, routes, clock, changes }

@@ -37,6 +37,16 @@ impl Rtt {
         next
     }
 
+    /// The round trip as it was known at `at`, from one good sample on.
+    pub(crate) fn recalled(micros: u32, at: Now) -> Self {
+        Self { recent: [None, None, Some(micros)], smooth: Some(micros), at }
+    }
+
+    /// The smoothed microseconds.
+    pub(crate) fn smooth(&self) -> Option<u32> {
+        self.smooth
+    }
+
     /// When the last sample was taken.
     pub(crate) fn at(&self) -> Now {
         self.at

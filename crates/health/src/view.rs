@@ -1,6 +1,6 @@
 //! The view: the evidence as one generation indexes it.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::{Count, InFlight};
@@ -83,6 +83,13 @@ impl View {
     #[must_use]
     pub fn enter_route(&self, route: RouteId, limit: Option<u32>) -> Option<InFlight> {
         self.routes.get(route.index())?.try_enter(limit.unwrap_or(u32::MAX))
+    }
+
+    /// What a successor is to know of the backends.
+    #[must_use]
+    pub fn memories(&self) -> Vec<Memory> {
+        let each = self.entries.iter();
+        each.map(|entry| entry.cell.memory(entry.name.addresses().to_vec())).collect()
     }
 
     /// Waits until every name has been asked for once, with or without an answer.

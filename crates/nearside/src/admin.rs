@@ -2,14 +2,16 @@
 
 mod socket;
 
-pub(crate) use socket::{Admin, bind};
+pub(crate) use socket::{Admin, Listening, bind, remove};
 
+use crate::handover::Succession;
 use crate::status::Desk;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -38,6 +40,30 @@ fn answer(desk: &Desk, request: &Request<Incoming>, over_tcp: bool) -> Answer {
         "/metrics" => page(StatusCode::OK, METRICS, desk.edge.metrics.render()),
         "/status" => page(StatusCode::OK, JSON, format!("{:#}\n", desk.read())),
         _ => page(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics /status\n"),
+    }
+}
+
+/// Whether this asks for an upgrade: only who may use the Unix socket may.
+fn is_upgrade(request: &Request<Incoming>, over_tcp: bool) -> bool {
+    !over_tcp && request.method() == Method::POST && request.uri().path() == "/upgrade"
+}
+
+/// Hands this process's work over to a new one.
+async fn upgrade(desk: &Desk, succession: &Arc<Succession>) -> Answer {
+    let deadline = desk.edge.live.load().generation.shutdown.deadline;
+    let (shown, succession) = (desk.clone(), Arc::clone(succession));
+    // In a task of its own: it goes on when the person who asked breaks off, since two processes depend on its end.
+    let upgrade = tokio::spawn(async move { succession.upgrade(&shown).await });
+    match upgrade.await.map_err(|cause| cause.to_string()).flatten() {
+        Ok(serving) => {
+            let mut told = serde_json::to_value(&serving).unwrap_or_default();
+            if let Some(told) = told.as_object_mut() {
+                told.insert("before".to_owned(), std::process::id().into());
+                told.insert("deadline_s".to_owned(), deadline.as_secs().into());
+            }
+            page(StatusCode::OK, JSON, format!("{told:#}\n"))
+        }
+        Err(why) => page(StatusCode::CONFLICT, TEXT, format!("{why}\n")),
     }
 }
 

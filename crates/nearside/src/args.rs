@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// nearside: the public HTTPS entrance of a service that runs in several regions.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Drain(DrainArgs),
     /// Take the mark off again.
     Undrain(UndrainArgs),
+    /// Replace the running process by the program on disk, without losing a request.
+    Upgrade(UpgradeArgs),
     /// Show what the running PoP knows.
     Status(StatusArgs),
     /// A sample backend, as the demo starts them.
@@ -49,6 +52,9 @@ pub(crate) struct RunArgs {
     /// Worker threads [default: one per core].
     #[arg(long, env = "NEARSIDE_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Take over from the process at the other end of standard input, as `upgrade` has it.
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
 }
 
 /// What differs per PoP, and so is no part of the file.
@@ -138,6 +144,17 @@ pub(crate) struct DrainArgs {
     /// Why; it stands in the file and in `status`.
     #[arg(long)]
     pub(crate) reason: String,
+    /// Who [default: the user].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+    /// When it should be over, such as 2026-11-30: a reminder, which ends nothing.
+    #[arg(long, value_parser = nearside_config::read_date)]
+    pub(crate) until: Option<String>,
+    /// How long open streams may go on [default: 5m].
+    #[arg(long, value_parser = nearside_config::read_duration)]
+    pub(crate) grace: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     /// The file.
     #[arg(long, default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
@@ -145,14 +162,37 @@ pub(crate) struct DrainArgs {
     pub(crate) state: StateArgs,
 }
 
+/// Whether a change of a mark is waited for.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct WaitArgs {
+    /// Change the file, and do not wait until the running PoP has followed.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait no longer than this; the mark stays as it was set.
+    #[arg(long, value_parser = nearside_config::read_duration, conflicts_with = "no_wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// `nearside undrain`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct UndrainArgs {
     /// A region, or a backend as `pool/backend`.
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     /// The file.
     #[arg(long, default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// `nearside upgrade`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct UpgradeArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
 }
@@ -163,6 +203,9 @@ pub(crate) struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show it anew each second; with --json, a document a line.
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
 }

@@ -16,6 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// It cannot be asked, or answers nonsense.
 pub(crate) fn status(folder: &Path) -> anyhow::Result<Option<Value>> {
+    match ask(folder, "GET", "/status", PATIENCE)? {
+        None => Ok(None),
+        Some((200, body)) => Ok(Some(serde_json::from_str(&body).context("the status is no JSON")?)),
+        Some((status, body)) => bail!("the admin interface answered {status}: {}", body.trim()),
+    }
+}
+
+/// Asks the PoP with this state folder to do something: status code and text; `None` when none runs there.
+///
+/// # Errors
+/// It cannot be asked, or answers nonsense.
+pub(crate) fn post(folder: &Path, path: &str, patience: Duration) -> anyhow::Result<Option<(u16, String)>> {
+    ask(folder, "POST", path, patience)
+}
+
+fn ask(
+    folder: &Path,
+    method: &str,
+    target: &str,
+    patience: Duration,
+) -> anyhow::Result<Option<(u16, String)>> {
     let path = state::socket(folder);
     let stream = match UnixStream::connect(&path) {
         Ok(stream) => stream,
@@ -27,19 +48,19 @@ pub(crate) fn status(folder: &Path) -> anyhow::Result<Option<Value>> {
         }
         Err(cause) => return Err(cause).with_context(|| format!("cannot connect to {}", path.display())),
     };
-    let answer = ask(stream, "/status").with_context(|| format!("no answer from {}", path.display()))?;
+    let answer = converse(stream, method, target, patience);
+    let answer = answer.with_context(|| format!("no answer from {}", path.display()))?;
     let (head, body) = answer.split_once("\r\n\r\n").context("the answer is no HTTP")?;
-    if head.split(' ').nth(1) != Some("200") {
-        bail!("the admin interface answered: {}", head.lines().next().unwrap_or_default());
-    }
-    Ok(Some(serde_json::from_str(body).context("the status is no JSON")?))
+    let status =
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the answer is no HTTP")?;
+    Ok(Some((status, body.to_owned())))
 }
 
 /// HTTP/1.0, so that the answer ends with the connection and comes in one piece.
-fn ask(mut stream: UnixStream, path: &str) -> io::Result<String> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes())?;
+fn converse(mut stream: UnixStream, method: &str, path: &str, patience: Duration) -> io::Result<String> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    stream.write_all(format!("{method} {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)

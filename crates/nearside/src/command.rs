@@ -7,6 +7,7 @@ mod explain;
 mod run;
 mod sample;
 mod status;
+mod upgrade;
 
 use crate::Done;
 use crate::args::{Args, Command};
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Explain(args) => explain::run(&args),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Sample(args) => sample::run(args),
         Command::Check(args) => check::run(&args),

@@ -37,7 +37,7 @@ const FAILOVER_BOUND: &Rule = &Rule {
 const LISTENER: &Rule =
     &Rule { id: "gate.listener", severity: Severity::Error, about: "Listeners can be bound." };
 const FIXED: &Rule = &Rule {
-    id: "gate.needs_restart",
+    id: "gate.needs_upgrade",
     severity: Severity::Error,
     about: "A reload leaves listeners and the admin address as they are.",
 };
@@ -103,10 +103,11 @@ pub(crate) fn unbound(source: &Source, index: usize, error: &nearside_proxy::ser
     report
 }
 
-/// The report that refuses `next`, where it touches what only a restart can change.
+/// The report that refuses `next`, where it touches what only another process can change.
 pub(crate) fn fixed(before: &Generation, next: &Generation, source: &Source) -> Option<Report> {
     let mut report = Report::new(source, Vec::new());
-    let hint = "restart nearside to apply it, or take the change back: a reload cannot bind or close sockets";
+    let hint =
+        "run `nearside upgrade` to apply it, or take the change back: a reload cannot bind or close sockets";
     if before.listeners != next.listeners {
         report.push("listeners", Finding::new(FIXED, "listeners have changed").hint(hint));
     }

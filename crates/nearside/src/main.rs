@@ -7,6 +7,7 @@ mod command;
 mod control;
 mod file;
 mod gates;
+mod handover;
 mod make;
 mod out;
 mod pop;
@@ -18,6 +19,7 @@ mod signals;
 mod state;
 mod status;
 mod story;
+mod systemd;
 mod watch;
 
 use clap::Parser;

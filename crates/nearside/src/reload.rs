@@ -7,6 +7,7 @@ use crate::story::{Outcome, Story};
 use nearside_config::{Report, Severity, Source};
 use nearside_core::{Generation, PoolId};
 use nearside_proxy::live::{Edge, Live};
+use nearside_proxy::service::Shutdown;
 use nearside_telemetry::Reload;
 use nearside_telemetry::field;
 use nearside_tls::{ClientTable, Clock};
@@ -24,6 +25,8 @@ pub(crate) struct Reloader {
     pub(crate) state: PathBuf,
     /// What makes a generation.
     pub(crate) maker: Maker,
+    /// Once this process has handed over, its listeners are another one's matter.
+    pub(crate) shutdown: Shutdown,
 }
 
 /// The first generation of a process.
@@ -54,17 +57,17 @@ enum Look {
 }
 
 impl Reloader {
-    /// Reads the file and makes the first generation.
+    /// Reads the file and makes the first generation of this process, after the one with `number`.
     ///
     /// # Errors
     /// The outer one, when the file cannot be read; the inner one is the report.
-    pub(crate) fn first(&self) -> anyhow::Result<Result<First, Report>> {
+    pub(crate) fn first(&self, number: u64) -> anyhow::Result<Result<First, Report>> {
         let passed = match self.gated(None)? {
             Ok(passed) => passed,
             Err(report) => return Ok(Err(report)),
         };
         let (warnings, source) = (passed.warnings.clone(), passed.source.clone());
-        Ok(Ok(First { live: self.maker.next(passed, 0), warnings, source }))
+        Ok(Ok(First { live: self.maker.next(passed, number), warnings, source }))
     }
 
     /// Looks at the file, and swaps what is live where it has changed for something that passes the gates.
@@ -86,7 +89,8 @@ impl Reloader {
         if make::hash(&passed) == live.generation.stamp.hash && same_clients(&passed, live) {
             return Look::Same;
         }
-        if let Some(report) = gates::fixed(&live.generation, &passed.generation, &passed.source) {
+        let fixed = gates::fixed(&live.generation, &passed.generation, &passed.source);
+        if let Some(report) = fixed.filter(|_| !self.shutdown.is_handed_over()) {
             return Look::Refused(report.to_string(), Some(report));
         }
         let warnings = passed.warnings.clone();

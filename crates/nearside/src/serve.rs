@@ -1,29 +1,34 @@
 //! Serving: the wiring of a PoP, from its file to its end.
 
-use crate::control::{Control, Settled};
+use crate::control::{Control, Opening, Settled};
 use crate::gates;
+use crate::handover::{Family, Met, Predecessor, Program, Succession};
 use crate::make::Maker;
 use crate::reload::{First, Reloader, warn_of};
 use crate::signals::Signals;
 use crate::status::Desk;
 use crate::story::Story;
-use crate::{admin, out, state};
+use crate::{admin, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use nearside_core::{BackendId, Evidence};
-use nearside_health::{Clock, Registry, SystemResolver};
-use nearside_proxy::dial::{Dial, Memory};
+use nearside_core::{BackendId, Evidence, Now};
+use nearside_health::{Clock, Memory, Registry, SystemResolver};
+use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
 use nearside_proxy::service::{EdgeService, Phase, Shutdown};
 use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
+use tokio::sync::watch;
 use tracing::info;
 
 /// What a PoP is made of.
@@ -42,75 +47,147 @@ pub(crate) struct Plan {
     pub(crate) sink: Box<dyn Write + Send>,
     /// What is to be done once the first verdicts are there.
     pub(crate) settled: Option<Settled>,
+    /// What an upgrade starts, where there can be one.
+    pub(crate) program: Option<Program>,
+    /// Whom this process takes over from.
+    pub(crate) predecessor: Option<(Arc<Predecessor>, Met)>,
 }
 
 /// How serving ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum End {
     /// After everything in flight, or at the deadline.
     Orderly,
-    /// It did not begin; what is to be said was said.
-    Refused,
+    /// It did not begin, for this reason.
+    Refused(String),
     /// Early: a second signal asked for it, or the workers could not begin.
     Cut,
 }
 
-/// Serves until a signal ends it.
+/// Serves until a signal ends it, or until a successor has taken over and what was in flight has ended.
 ///
 /// # Errors
 /// Something is in the way of beginning.
-pub(crate) fn serve(plan: Plan) -> anyhow::Result<End> {
+pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     state::make(&plan.state)?;
-    let reloader = reloader(&plan);
-    let first = match reloader.first()? {
+    let (predecessor, met) = plan.predecessor.take().unzip();
+    let inherited = Inherited::of(met);
+    let shutdown = Shutdown::default();
+    let reloader = reloader(&plan, &shutdown);
+    reloader.maker.registry.recall(inherited.memories);
+    let First { live, warnings, source } = match reloader.first(inherited.generation)? {
         Ok(first) => first,
-        Err(report) => {
-            out::error(&report.to_string());
-            return Ok(End::Refused);
-        }
+        Err(report) => return Ok(End::Refused(report.to_string())),
     };
-    let First { live, warnings, source } = first;
     let admin_address = live.generation.observe.admin;
     let story = Arc::new(Story::new(std::path::absolute(&plan.file).unwrap_or(plan.file), &warnings));
+    let edge = edge(live, &reloader.maker.metrics, plan.pop, (plan.dial, plan.sink))?;
+    let mut service = EdgeService::new(Arc::clone(&edge), plan.workers, shutdown.clone());
+    if let Err(error) = service.bind(inherited.sockets) {
+        let listeners = &edge.live.load_full().generation.listeners;
+        let index = listeners.iter().position(|listener| listener.bind == error.address).unwrap_or(0);
+        return Ok(End::Refused(gates::unbound(&source, index, &error).to_string()));
+    }
+    let listening = admin::bind(&plan.state, admin_address, inherited.admin)?;
+    let admin = admin::Admin::new(listening.share().context("cannot share the admin socket")?);
+    let resolver = Arc::new(SystemResolver::new().context("cannot make a resolver of names")?);
+    let desk = Desk {
+        edge: Arc::clone(&edge),
+        story: Arc::clone(&story),
+        shutdown: shutdown.clone(),
+        predecessor: predecessor.clone(),
+        marks: Arc::new(inherited.marks.into()),
+    };
+    announce(&edge);
+    warn_of(&warnings);
+    let is_first = predecessor.is_none();
+    let family = Arc::new(Family::new(plan.state.clone(), inherited.is_kept));
+    let succession = Arc::new(Succession {
+        program: plan.program,
+        sockets: service.sockets(),
+        admin: listening,
+        family: Arc::clone(&family),
+        heir: tokio::sync::Mutex::default(),
+    });
+    let opening = predecessor.map(|predecessor| Opening::new(predecessor, &mut service));
+    let pulse = service.pulse();
+    let (answered, has_answered) = watch::channel(false);
+    let settled = plan.settled;
+    let control = Control { desk, reloader, admin, resolver, settled, succession, opening, pulse, answered };
+    let signals = Signals::new(shutdown.clone(), Arc::clone(&family), has_answered);
+    let end = run(service, control, &shutdown, signals);
+    edge.access.close();
+    info!(orderly = end == End::Orderly, "ended");
+    if !shutdown.is_handed_over() {
+        // Who never came to answer there leaves it to the predecessor.
+        if is_first || story.is_ready() {
+            admin::remove(&plan.state);
+        }
+        return Ok(end);
+    }
+    let well = !family.stays() || family.keep().context("cannot wait for the successor")?;
+    Ok(if well { end } else { End::Cut })
+}
+
+/// What a process begins with: nothing, or what its predecessor leaves.
+#[derive(Default)]
+struct Inherited {
+    generation: u64,
+    sockets: Vec<(SocketAddr, TcpListener)>,
+    admin: Option<(UnixListener, Option<(SocketAddr, TcpListener)>)>,
+    memories: Vec<Memory>,
+    marks: HashMap<Arc<str>, Now>,
+    is_kept: bool,
+}
+
+impl Inherited {
+    fn of(met: Option<Met>) -> Self {
+        let Some(Met { legacy, sockets, unix, tcp }) = met else { return Self::default() };
+        info!(pid = legacy.pid, "taking over");
+        Self {
+            generation: legacy.generation,
+            sockets,
+            admin: Some((unix, tcp)),
+            memories: legacy.memories,
+            marks: legacy
+                .marks
+                .into_iter()
+                .map(|(name, since)| (name.into(), Now::from_millis(since)))
+                .collect(),
+            is_kept: legacy.is_kept,
+        }
+    }
+}
+
+fn edge(
+    live: Live,
+    metrics: &Arc<Metrics>,
+    pop: Pop,
+    (dial, sink): (Arc<dyn Dial>, Box<dyn Write + Send>),
+) -> anyhow::Result<Arc<Edge>> {
+    let access =
+        AccessLog::start(sink, metrics.lines_dropped()).context("cannot start the access log's thread")?;
     let edge = Arc::new(Edge {
         live: ArcSwap::from_pointee(live),
-        pop: plan.pop,
-        dial: plan.dial,
-        memory: Memory::default(),
-        access: AccessLog::start(plan.sink, reloader.maker.metrics.lines_dropped())
-            .context("cannot start the access log's thread")?,
-        metrics: Arc::clone(&reloader.maker.metrics),
+        pop,
+        dial,
+        memory: dial::Memory::default(),
+        access,
+        metrics: Arc::clone(metrics),
         salt: RandomState::new().hash_one(std::process::id()),
         serial: AtomicU64::new(0),
     });
     sample(&edge);
-    let shutdown = Shutdown::default();
-    let mut service = EdgeService::new(Arc::clone(&edge), plan.workers, shutdown.clone());
-    if let Err(error) = service.bind() {
-        let listeners = &edge.live.load_full().generation.listeners;
-        let index = listeners.iter().position(|listener| listener.bind == error.address).unwrap_or(0);
-        out::error(&gates::unbound(&source, index, &error).to_string());
-        return Ok(End::Refused);
-    }
-    let (admin, _file) = admin::bind(&plan.state, admin_address)?;
-    let resolver = Arc::new(SystemResolver::new().context("cannot make a resolver of names")?);
-    let desk = Desk { edge: Arc::clone(&edge), story, shutdown: shutdown.clone(), marks: Arc::default() };
-    announce(&edge);
-    warn_of(&warnings);
-    let control = Control { desk, reloader, admin, resolver, settled: plan.settled };
-    let end = run(service, control, &shutdown);
-    edge.access.close();
-    info!(orderly = end == End::Orderly, "ended");
-    Ok(end)
+    Ok(edge)
 }
 
-fn reloader(plan: &Plan) -> Reloader {
+fn reloader(plan: &Plan, shutdown: &Shutdown) -> Reloader {
     let maker = Maker {
         pop: plan.pop.clone(),
         registry: Arc::new(Registry::new(Clock::start())),
         metrics: Arc::new(Metrics::new()),
     };
-    Reloader { file: plan.file.clone(), state: plan.state.clone(), maker }
+    Reloader { file: plan.file.clone(), state: plan.state.clone(), maker, shutdown: shutdown.clone() }
 }
 
 /// Lets every scrape see the backends as they are.
@@ -158,7 +235,7 @@ fn announce(edge: &Edge) {
 }
 
 /// Runs both services under pingora's server, which owns their threads.
-fn run(service: EdgeService, control: Control, shutdown: &Shutdown) -> End {
+fn run(service: EdgeService, control: Control, shutdown: &Shutdown, signals: Signals) -> End {
     // One runtime of one thread for each service: the workers have their own.
     let configuration = ServerConf {
         threads: 1,
@@ -170,9 +247,10 @@ fn run(service: EdgeService, control: Control, shutdown: &Shutdown) -> End {
     server.bootstrap();
     server.add_service(service);
     server.add_service(control);
-    let signals = Signals::new(shutdown.clone());
     let told = signals.told();
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
-    let whole = shutdown.phase() == Phase::Ended && told.load(std::sync::atomic::Ordering::Relaxed) == 1;
-    if whole { End::Orderly } else { End::Cut }
+    // One signal asks for the end; who has handed over ends by himself.
+    let signals = told.load(std::sync::atomic::Ordering::Relaxed);
+    let asked = signals == 1 || signals == 0 && shutdown.is_handed_over();
+    if asked && shutdown.phase() == Phase::Ended { End::Orderly } else { End::Cut }
 }

@@ -1,8 +1,9 @@
 //! The status: what this PoP knows and does now, as one document.
 
+use crate::handover::{Predecessor, Rest};
 use crate::share;
-use crate::story::Story;
-use nearside_core::generation::{Drain, PinnedSessions, Region};
+use crate::story::{Outcome, Story};
+use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
 use nearside_core::{Now, PoolId};
 use nearside_health::BackendStatus;
 use nearside_proxy::live::{Edge, Live};
@@ -20,39 +21,76 @@ pub(crate) struct Desk {
     pub(crate) story: Arc<Story>,
     /// How far its end has come.
     pub(crate) shutdown: Shutdown,
-    /// Since when each region is marked.
+    /// The process before this one, which may still have something in flight.
+    pub(crate) predecessor: Option<Arc<Predecessor>>,
+    /// Since when each region and each backend is marked.
     pub(crate) marks: Arc<Mutex<HashMap<Arc<str>, Now>>>,
 }
 
 impl Desk {
     /// Whether balancers may send clients here; if not, why.
     pub(crate) fn ready(&self) -> Result<(), &'static str> {
-        match (self.shutdown.phase(), self.story.is_resolved()) {
+        match (self.shutdown.phase(), self.story.is_ready()) {
             (Phase::Running, true) => Ok(()),
-            (Phase::Running, false) => Err("not every backend's name has been asked for yet"),
+            (Phase::Starting | Phase::Running, _) => {
+                Err("the backends' names and first verdicts are waited for")
+            }
             (Phase::Draining | Phase::Closing | Phase::Ended, _) => Err("shutting down"),
         }
     }
 
-    /// Notes which regions are marked drained from now on.
+    /// What is in flight by backend, here and in the processes before this one.
+    pub(crate) fn rest(&self) -> Rest {
+        let backends = self.backends(&self.edge.live.load_full()).into_iter();
+        let busy = backends.filter(|backend| backend.in_flight > 0);
+        Rest { in_flight: busy.map(|backend| (backend.key, backend.in_flight)).collect() }
+    }
+
+    /// The backends, with what the process before this one still has in flight there: it is this PoP's too.
+    fn backends(&self, live: &Live) -> Vec<BackendStatus> {
+        let mut backends = live.evidence.snapshot();
+        if let Some(rest) = self.predecessor.as_ref().and_then(|before| before.left()) {
+            for backend in &mut backends {
+                backend.in_flight += rest.in_flight.get(&backend.key).copied().unwrap_or(0);
+            }
+        }
+        backends
+    }
+
+    /// What the service manager shows.
+    pub(crate) fn headline(&self) -> String {
+        let live = self.edge.live.load_full();
+        let backends = live.evidence.snapshot();
+        let usable = backends.iter().filter(|backend| backend.usable).count();
+        let refused = self.story.read().1.get("outcome") == Some(&Outcome::Refused.name().into());
+        let doubt = if refused { "; the last reload was refused" } else { "" };
+        format!("generation {}, {usable} of {} backends usable{doubt}", live.prepared.stamp, backends.len())
+    }
+
+    /// Notes what is marked drained from now on.
     pub(crate) fn follow(&self, live: &Live) {
         let now = live.evidence.now();
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        let marked = live.generation.regions.iter().filter(|region| region.drain.is_some());
-        let next = marked.map(|region| {
-            let since = marks.get(&region.name).copied().unwrap_or(now);
-            (Arc::clone(&region.name), since)
+        let marked = marked(&live.generation).map(|target| {
+            let since = marks.get(target.name.as_str()).copied().unwrap_or(now);
+            (target.name.into(), since)
         });
-        *marks = next.collect();
+        let next = marked.collect();
+        *marks = next;
+    }
+
+    fn since(&self, name: &str) -> Option<Now> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 
     /// The whole status.
     pub(crate) fn read(&self) -> Value {
         let live = self.edge.live.load_full();
-        let (generation, backends) = (&live.generation, live.evidence.snapshot());
+        let (generation, backends) = (&live.generation, self.backends(&live));
         let (warnings, last_reload) = self.story.read();
         let place = self.edge.pop.place.as_ref().map(|place| place.country.to_string());
         let phase = match self.shutdown.phase() {
+            Phase::Starting => "starting",
             Phase::Running => "serving",
             Phase::Draining => "draining",
             Phase::Closing | Phase::Ended => "closing",
@@ -69,26 +107,70 @@ impl Desk {
             "now": live.evidence.now().as_millis(),
             "last_reload": last_reload,
             "warnings": warnings,
-            "listeners": generation.listeners.iter().map(|listener| listener.bind.to_string()).collect::<Vec<_>>(),
+            "predecessor": self.predecessor.as_ref().and_then(|before| before.left()),
+            "shutdown": {
+                "handed_over": self.shutdown.is_handed_over(),
+                "delay_s": generation.shutdown.delay.as_secs_f64(),
+                "deadline_s": generation.shutdown.deadline.as_secs_f64(),
+            },
+            "listeners": self.listeners(&live),
             "authority": live.certificates.authority_file().map(|file| file.display().to_string()),
+            "drains": self.drains(&live, &backends),
             "regions": self.regions(&live, &backends),
             "pools": pools(&live),
             "backends": told(&live, &backends),
         })
     }
 
+    fn listeners(&self, live: &Live) -> Vec<Value> {
+        let each = live.generation.listeners.iter();
+        each.map(|listener| {
+            let kind = match listener.kind {
+                ListenerKind::Tls { .. } => "tls",
+                ListenerKind::Plain => "plain",
+                ListenerKind::RedirectHttps { .. } => "redirect",
+            };
+            let open = self.edge.metrics.listener(listener.bind).open();
+            json!({ "bind": listener.bind.to_string(), "kind": kind, "connections": open })
+        })
+        .collect()
+    }
+
+    /// Every mark, and how far it has come.
+    fn drains(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
+        let now = live.evidence.now();
+        marked(&live.generation)
+            .map(|Marked { name, kind, drain }| {
+                let own = backends.iter().filter(|backend| backend.key == name || backend.region == name);
+                let in_flight: u32 = own.map(|backend| backend.in_flight).sum();
+                let since = self.since(&name);
+                let left = since.map(|since| drain.grace.saturating_sub(now.since(since)).as_secs());
+                json!({
+                    "target": name,
+                    "kind": kind,
+                    "state": state(Some(drain), in_flight, since, now),
+                    "reason": &*drain.reason,
+                    "by": drain.by.as_deref(),
+                    "until": drain.until.as_deref(),
+                    "since": since.map(Now::as_millis),
+                    "grace_left_s": left,
+                    "in_flight": in_flight,
+                })
+            })
+            .collect()
+    }
+
     fn regions(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = live.evidence.now();
         let each = live.generation.regions.iter();
         each.map(|region| {
             let own = || backends.iter().filter(|backend| backend.region == *region.name);
             let in_flight: u32 = own().map(|backend| backend.in_flight).sum();
-            let since = marks.get(&region.name).copied();
+            let since = self.since(&region.name);
             json!({
                 "name": &*region.name,
                 "place": region.place.as_ref().map(|place| place.country.to_string()),
-                "state": state(region, in_flight, since, now),
+                "state": state(region.drain.as_ref(), in_flight, since, now),
                 "drain": region.drain.as_ref().map(mark),
                 "marked_since": since.map(Now::as_millis),
                 "in_flight": in_flight,
@@ -100,9 +182,28 @@ impl Desk {
     }
 }
 
-/// A marked region drains while requests are in flight there, and while its grace may still send it pinned ones.
-fn state(region: &Region, in_flight: u32, since: Option<Now>, now: Now) -> &'static str {
-    let Some(drain) = &region.drain else { return "active" };
+/// What the operator has marked.
+struct Marked<'a> {
+    name: String,
+    kind: &'static str,
+    drain: &'a Drain,
+}
+
+fn marked(generation: &Generation) -> impl Iterator<Item = Marked<'_>> {
+    let regions = generation.regions.iter().filter_map(|region| {
+        let drain = region.drain.as_ref()?;
+        Some(Marked { name: region.name.to_string(), kind: "region", drain })
+    });
+    let backends = generation.backends.iter().filter_map(|backend| {
+        let drain = backend.drain.as_ref()?;
+        Some(Marked { name: backend.key.to_string(), kind: "backend", drain })
+    });
+    regions.chain(backends)
+}
+
+/// What is marked drains while requests are in flight there, and while its grace may still send it pinned ones.
+fn state(drain: Option<&Drain>, in_flight: u32, since: Option<Now>, now: Now) -> &'static str {
+    let Some(drain) = drain else { return "active" };
     let grace_runs = drain.pinned_sessions == PinnedSessions::HonourUntilGrace
         && since.is_none_or(|since| now.since(since) < drain.grace);
     if in_flight > 0 || grace_runs { "draining" } else { "drained" }
@@ -152,9 +253,8 @@ mod tests {
     fn check(pinned_sessions: PinnedSessions, in_flight: u32, minutes: u64, expected: &str) {
         let grace = Duration::from_secs(300);
         let drain = Drain { reason: "x".into(), by: None, until: None, grace, pinned_sessions };
-        let region = Region { name: "a".into(), place: None, drain: Some(drain) };
         let (since, now) = (Now::from_millis(0), Now::from_millis(minutes * 60_000));
-        assert_eq!(state(&region, in_flight, Some(since), now), expected);
+        assert_eq!(state(Some(&drain), in_flight, Some(since), now), expected);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) struct Story {
     /// The file that is followed.
     pub(crate) file: PathBuf,
     began: Instant,
-    resolved: AtomicBool,
+    ready: AtomicBool,
     told: Mutex<Told>,
 }
 
@@ -37,7 +37,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    fn name(self) -> &'static str {
+    /// Its name in the status.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Swapped => "swapped",
             Self::Unchanged => "unchanged",
@@ -50,7 +51,7 @@ impl Story {
     /// The story of a process that begins now with a file that has these warnings.
     pub(crate) fn new(file: PathBuf, warnings: &Report) -> Self {
         let told = Told { warnings: problems(warnings), last_reload: Value::Null };
-        Self { file, began: Instant::now(), resolved: AtomicBool::new(false), told: Mutex::new(told) }
+        Self { file, began: Instant::now(), ready: AtomicBool::new(false), told: Mutex::new(told) }
     }
 
     /// Notes a reload: what it found as text for people and as a report, where there was something to read.
@@ -67,14 +68,15 @@ impl Story {
         });
     }
 
-    /// Every name of the first generation has been asked for.
-    pub(crate) fn is_resolved(&self) -> bool {
-        self.resolved.load(Ordering::Relaxed)
+    /// Every name of the first generation has been asked for, and its backends have their first verdicts, or have
+    /// taken too long.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
     }
 
-    /// Notes that they have.
-    pub(crate) fn resolved(&self) {
-        self.resolved.store(true, Ordering::Relaxed);
+    /// Notes that it is so.
+    pub(crate) fn ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
     }
 
     /// Seconds since the process began.

@@ -60,3 +60,14 @@ fn a_name_that_does_not_exist_is_told_with_those_that_do() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("francfort") && said.contains("frankfurt"), "{said}");
 }
+
+#[test]
+fn where_nothing_runs_there_is_nothing_to_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["upgrade", "status"] {
+        let output = run(&[command, "--state-dir", folder.path().to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("no nearside runs with the state folder"), "{said}");
+    }
+}

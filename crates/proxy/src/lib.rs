@@ -21,5 +21,3 @@ pub mod service;
 pub mod side;
 pub mod stock;
 pub mod worker;
-
-mod inherited;

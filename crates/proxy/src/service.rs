@@ -1,22 +1,24 @@
 //! The service: binds the listeners, runs the workers, ends them in an orderly way.
 //!
-//! Each worker thread has a runtime of its own and accepts for itself, all from the same sockets. This is a service
-//! of pingora's server, which hands over listening sockets between a process and its successor; [`start`] runs the
-//! same without one.
+//! Each worker thread has a runtime of its own and accepts for itself, all from the same sockets: bound here, or handed
+//! over by a predecessor. This is a service of pingora's server; [`start`] runs the same without one.
 
 mod accept;
 mod bind;
 mod crew;
+mod pulse;
 mod room;
 mod shutdown;
+mod sockets;
 
 #[cfg(test)]
 mod tests;
 
 pub use bind::{BindError, bind_all};
-pub use shutdown::{Phase, Presence, Presences, Shutdown};
+pub use pulse::Pulse;
+pub use shutdown::{Leave, Phase, Presence, Presences, Shutdown};
+pub use sockets::Sockets;
 
-use crate::inherited;
 use crate::live::Edge;
 use async_trait::async_trait;
 use crew::{Crew, Door};
@@ -25,8 +27,8 @@ use pingora_core::server::{ListenFds, ShutdownWatch};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The service cannot begin.
@@ -45,9 +47,12 @@ pub enum StartError {
 pub struct EdgeService {
     edge: Arc<Edge>,
     listeners: Box<[Listener]>,
-    sockets: Vec<TcpListener>,
+    bound: Vec<TcpListener>,
     workers: NonZeroUsize,
     shutdown: Shutdown,
+    pulse: Pulse,
+    sockets: Sockets,
+    opening: Option<oneshot::Receiver<()>>,
 }
 
 impl EdgeService {
@@ -55,46 +60,60 @@ impl EdgeService {
     #[must_use]
     pub fn new(edge: Arc<Edge>, workers: Option<NonZeroUsize>, shutdown: Shutdown) -> Self {
         let listeners = edge.live.load().generation.listeners.clone();
-        let workers = workers.unwrap_or_else(cores);
-        Self { edge, listeners, sockets: Vec::new(), workers, shutdown }
+        Self {
+            edge,
+            listeners,
+            bound: Vec::new(),
+            workers: workers.unwrap_or_else(cores),
+            shutdown,
+            pulse: Pulse::default(),
+            sockets: Sockets::default(),
+            opening: None,
+        }
     }
 
-    /// Binds every listener now, so that what is wrong is known before the server runs. Not to be called where a
-    /// predecessor hands its sockets over.
+    /// Takes each listener's socket out of those that a predecessor hands over, under the address that the file names,
+    /// or binds it now, so that what is wrong is known before the server runs. What no listener needs is closed.
     ///
     /// # Errors
     /// The first address that cannot be listened on.
-    pub fn bind(&mut self) -> Result<(), BindError> {
-        self.sockets = bind_all(&self.listeners)?;
+    pub fn bind(&mut self, mut handed: Vec<(SocketAddr, TcpListener)>) -> Result<(), BindError> {
+        for listener in &self.listeners {
+            let address = listener.bind;
+            let socket = match handed.iter().position(|(known, _)| *known == address) {
+                Some(index) => handed.swap_remove(index).1,
+                None => bind::bind(address)?,
+            };
+            self.sockets.keep(address, &socket).map_err(|cause| BindError { address, cause })?;
+            self.bound.push(socket);
+        }
         Ok(())
     }
 
-    /// The sockets: bound before, handed over, or bound now. What is bound here is listed for a successor.
-    fn take_sockets(&mut self, fds: Option<&ListenFds>) -> Result<Vec<TcpListener>, BindError> {
-        let mut bound = std::mem::take(&mut self.sockets).into_iter();
-        let mut sockets = Vec::new();
-        for listener in &self.listeners {
-            let name = listener.bind.to_string();
-            let handed = fds.and_then(|fds| fds.lock().get(&name).copied());
-            let socket = match (bound.next(), handed) {
-                (Some(socket), _) => socket,
-                (None, Some(fd)) => {
-                    inherited::listener(fd).map_err(|cause| BindError { address: listener.bind, cause })?
-                }
-                (None, None) => bind::bind(listener.bind)?,
-            };
-            if let Some(fds) = fds {
-                fds.lock().add(name, socket.as_raw_fd());
-            }
-            sockets.push(socket);
-        }
-        Ok(sockets)
+    /// The sockets, for a successor.
+    #[must_use]
+    pub fn sockets(&self) -> Sockets {
+        self.sockets.clone()
     }
 
-    fn crew(&mut self, fds: Option<&ListenFds>) -> Result<Crew, StartError> {
-        let sockets = self.take_sockets(fds)?;
-        let doors = Door::all(&self.edge, &self.listeners, sockets);
-        Crew::start(&self.edge, doors, self.workers, &self.shutdown).map_err(StartError::Worker)
+    /// The pulse of the workers.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Accepts nothing until this is sent; its end without a word keeps the service closed.
+    pub fn open_on(&mut self, opening: oneshot::Receiver<()>) {
+        self.opening = Some(opening);
+    }
+
+    fn crew(&mut self) -> Result<Crew, StartError> {
+        if self.bound.is_empty() {
+            self.bind(Vec::new())?;
+        }
+        let doors = Door::all(&self.edge, &self.listeners, std::mem::take(&mut self.bound));
+        let crew = Crew::new(&self.edge, &self.shutdown, &self.pulse, &self.sockets);
+        crew.start(doors, self.workers).map_err(StartError::Worker)
     }
 }
 
@@ -102,11 +121,21 @@ impl EdgeService {
 impl pingora_core::services::Service for EdgeService {
     async fn start_service(
         &mut self,
-        fds: Option<ListenFds>,
+        _fds: Option<ListenFds>,
         mut shutdown: ShutdownWatch,
         _listeners_per_fd: usize,
     ) {
-        let crew = match self.crew(fds.as_ref()) {
+        if let Some(opening) = self.opening.take() {
+            tokio::select! {
+                opened = opening => if opened.is_err() {
+                    return self.shutdown.advance(Phase::Ended);
+                },
+                () = self.shutdown.reached(Phase::Draining) => {
+                    return self.shutdown.advance(Phase::Ended);
+                }
+            }
+        }
+        let crew = match self.crew() {
             Ok(crew) => crew,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "not serving");
@@ -137,7 +166,8 @@ impl pingora_core::services::Service for EdgeService {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.listeners.iter().map(|listener| listener.bind.to_string()).collect())
+        // pingora's way to hand sockets over is not used: it knows no readiness and no answer from the successor.
+        Some(Vec::new())
     }
 }
 
@@ -159,7 +189,8 @@ pub fn start(edge: &Arc<Edge>, listeners: &[Listener], workers: NonZeroUsize) ->
     let addresses = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
     let addresses = addresses.map_err(StartError::Worker)?;
     let doors = Door::all(edge, listeners, sockets);
-    let crew = Crew::start(edge, doors, workers, &shutdown).map_err(StartError::Worker)?;
+    let crew = Crew::new(edge, &shutdown, &Pulse::default(), &Sockets::default());
+    let crew = crew.start(doors, workers).map_err(StartError::Worker)?;
     Ok(Running { addresses, shutdown, finish: tokio::spawn(crew.finish()) })
 }
 

@@ -130,6 +130,12 @@ impl ListenerCells {
         Open(Arc::clone(self))
     }
 
+    /// Connections that are open.
+    #[must_use]
+    pub fn open(&self) -> i64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Counts a TLS handshake that came to nothing.
     pub fn handshake_failed(&self) {
         self.handshakes_failed.fetch_add(1, Ordering::Relaxed);

@@ -80,6 +80,22 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// Reads a duration as the file has it, such as `5m`: for the command line.
+///
+/// # Errors
+/// It is none; how one is written.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    Pause::parse(text).map(|pause| pause.0).map_err(|finding| finding.in_words())
+}
+
+/// Reads a date as the file has it, such as `2026-11-30`: for the command line.
+///
+/// # Errors
+/// It is none; how one is written.
+pub fn read_date(text: &str) -> Result<String, String> {
+    Date::parse(text).map(|date| date.0.into()).map_err(|finding| finding.in_words())
+}
+
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Size<const MAX: u64>(pub(crate) u64);

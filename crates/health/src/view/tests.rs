@@ -99,3 +99,29 @@ async fn a_place_at_a_full_backend_is_waited_for_and_told_when_it_is_free() {
     drop(waiting);
     assert!(pool.wait(1).is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_knows_what_its_predecessor_knew() {
+    let old = registry();
+    let before = view(&old, "a@x b@y c@y=c.example");
+    before.turned(id(0), Verdict::Unhealthy, "test");
+    before.turned(id(1), Verdict::Unhealthy, "test");
+    before.turned(id(1), Verdict::Healthy, "test");
+    before.cell(id(1)).unwrap().observe_rtt(Duration::from_millis(7), before.now());
+    before.entries[2].name.recall(&["192.0.2.9:80".parse().unwrap()]);
+    let sent = serde_json::to_string(&before.memories()).unwrap();
+
+    let new = registry();
+    new.recall(serde_json::from_str(&sent).unwrap());
+    let after = view(&new, "a@x b@y c@y=c.example d@x");
+    let now = after.now();
+    assert_eq!(after.state(id(0), now).verdict, Verdict::Unhealthy);
+    let b = after.state(id(1), now);
+    assert_eq!((b.verdict, b.held, b.rtt_micros), (Verdict::Healthy, true, Some(7000)));
+    assert_eq!(after.snapshot()[..2], before.snapshot()[..2]);
+    assert_eq!(after.addresses(id(2)).len(), 1, "what a name led to is known before it is asked for");
+    assert_eq!(after.state(id(3), now).verdict, Verdict::Unknown);
+    // What the file no longer names is not kept for later.
+    let later = view(&new, "a@x e@x");
+    assert_eq!(later.state(id(1), now).verdict, Verdict::Unknown);
+}

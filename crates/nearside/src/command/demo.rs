@@ -65,10 +65,12 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
         dial: Arc::new(Distant { round_trips, inner: Arc::new(Direct) }),
         sink: Box::new(sink),
         settled: Some(Box::new(move |live| out::text(&advice.tell(live)))),
+        program: None,
+        predecessor: None,
     };
     let end = serve(plan)?;
     drop(cast);
-    done(end)
+    Ok(done(end))
 }
 
 /// A folder of its own beside that of a PoP that runs for real, so that the local authority stays the same from one

@@ -1,15 +1,19 @@
 //! `nearside drain` and `undrain`: the mark in the file, and the wait until it holds.
 
-use crate::args::{DrainArgs, StateArgs, UndrainArgs};
+mod left;
+mod progress;
+
+use crate::args::{DrainArgs, StateArgs, UndrainArgs, WaitArgs};
 use crate::{Done, client, file, out, rewrite, state};
 use anyhow::{Context, bail};
-use nearside_config::edit::{self, EditError, Target};
+use nearside_config::edit::{self, EditError, Mark, Target};
+use progress::Progress;
 use serde_json::Value;
+use std::env;
 use std::fs;
-use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// How long the running PoP may take to see the new file and build from it.
 const SEEN: Duration = Duration::from_secs(10);
@@ -18,16 +22,29 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Marks a region or a backend, and waits until nothing goes there any more.
 pub(crate) fn drain(args: &DrainArgs) -> anyhow::Result<Done> {
-    let target = Target::parse(&args.target);
+    let (target, writer) = (Target::parse(&args.target), user());
+    let mark = Mark {
+        reason: &args.reason,
+        by: args.by.as_deref(),
+        writer: writer.as_deref(),
+        until: args.until.as_deref(),
+        grace: args.grace,
+    };
     let change = Change { file: &args.file, name: &args.target, marked: true };
-    change.make(|text| edit::drain(text, target, &args.reason), &args.state)
+    change.make(|text| edit::drain(text, target, mark), &args.wait, &args.state)
 }
 
 /// Takes the mark off.
 pub(crate) fn undrain(args: &UndrainArgs) -> anyhow::Result<Done> {
     let target = Target::parse(&args.target);
     let change = Change { file: &args.file, name: &args.target, marked: false };
-    change.make(|text| edit::undrain(text, target), &args.state)
+    change.make(|text| edit::undrain(text, target), &args.wait, &args.state)
+}
+
+/// Who calls: the person behind sudo, where there is one.
+fn user() -> Option<String> {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].into_iter();
+    names.filter_map(|name| env::var(name).ok()).find(|name| !name.trim().is_empty())
 }
 
 /// One change of a mark.
@@ -41,6 +58,7 @@ impl Change<'_> {
     fn make(
         &self,
         edit: impl FnOnce(&str) -> Result<String, EditError>,
+        wait: &WaitArgs,
         place: &StateArgs,
     ) -> anyhow::Result<Done> {
         let old = file::text(self.file)?;
@@ -56,71 +74,111 @@ impl Change<'_> {
         // The PoP is asked before the change, so that its answer to it is told from earlier ones.
         let folder = state::folder(place.state_dir.as_deref())?;
         let before = running(&folder, self.file);
-        if old == new {
-            out::text(&format!("{} says so already", self.file.display()));
-        } else if let Err(cause) = rewrite::replace(self.file, &old, &new) {
-            out::error(&format!("{} cannot be changed: {cause}. This is the change:\n", self.file.display()));
-            out::text(&rewrite::patch(&self.file.display().to_string(), &old, &new));
-            out::error(&format!(
-                "\nApply it where the file comes from: save it as mark.patch, then\n  patch {} mark.patch",
-                self.file.display()
-            ));
+        for warning in left::warnings(&old, &new, before.as_ref()) {
+            out::error(&format!("warning: {warning}"));
+        }
+        if !self.write(&old, &new) {
             return Ok(Done::Refused);
-        } else {
-            let verb = if self.marked { "marked drained" } else { "no longer marked" };
-            out::text(&format!("{}: {} is {verb}", self.file.display(), self.name));
         }
         match before {
+            _ if wait.no_wait => Ok(Done::Fine),
             None => {
                 out::text(
                     "No nearside serves this file here; where one does, the change holds after its reload.",
                 );
                 Ok(Done::Fine)
             }
-            Some(before) => self.wait(&folder, &before),
+            Some(before) => self.wait(&folder, &before, wait.timeout),
         }
     }
 
+    /// Puts the new text into the file; where that cannot be, says how it gets there.
+    fn write(&self, old: &str, new: &str) -> bool {
+        let file = self.file.display();
+        if old == new {
+            out::text(&format!("{file} says so already"));
+        } else if let Err(cause) = rewrite::replace(self.file, old, new) {
+            out::error(&format!("{file} cannot be changed: {cause}. This is the change:\n"));
+            out::text(&rewrite::patch(&file.to_string(), old, new));
+            out::error(&format!(
+                "\nApply it where the file comes from: save it as mark.patch, then\n  patch {file} mark.patch"
+            ));
+            return false;
+        } else {
+            let verb = if self.marked { "marked drained" } else { "no longer marked" };
+            out::text(&format!("{file}: {} is {verb}", self.name));
+        }
+        true
+    }
+
     /// Waits until the running PoP has the mark, and then until nothing is in flight where it is.
-    fn wait(&self, folder: &Path, before: &Value) -> anyhow::Result<Done> {
-        let began = Instant::now();
-        loop {
-            let status = client::status(folder)?.context("the running nearside has ended meanwhile")?;
-            match seen(&status, self.name) {
-                Seen::Gone => bail!("the running generation has no {}", self.name),
-                Seen::Active if !self.marked => {
-                    conclude(&format!("generation {}: requests go to {} again", stamp(&status), self.name));
-                    return Ok(Done::Fine);
+    fn wait(&self, folder: &Path, before: &Value, longest: Option<Duration>) -> anyhow::Result<Done> {
+        let mut progress = Progress::begin();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let followed = runtime.block_on(async {
+            let given_up = async {
+                match longest {
+                    Some(longest) => sleep(longest).await,
+                    None => std::future::pending().await,
                 }
-                Seen::Drained if self.marked => {
-                    conclude(&format!(
-                        "generation {}: nothing goes to {} any more",
-                        stamp(&status),
-                        self.name
-                    ));
-                    return Ok(Done::Fine);
-                }
-                Seen::Draining(in_flight) if self.marked => {
-                    progress(&format!("{} is draining: {in_flight} in flight", self.name));
-                }
-                Seen::Active | Seen::Drained | Seen::Draining(_) => {
-                    let reload = status.get("last_reload").unwrap_or(&Value::Null);
-                    if reload.get("outcome") == Some(&"refused".into())
-                        && Some(reload) != before.get("last_reload")
-                    {
-                        let message = reload.get("message").and_then(Value::as_str).unwrap_or_default();
-                        bail!("the running nearside refuses the file, and goes on as before:\n{message}");
-                    }
-                    if began.elapsed() > SEEN {
-                        bail!(
-                            "the running nearside has not taken the file over; `nearside status` may say why"
-                        );
-                    }
-                }
+            };
+            tokio::select! {
+                followed = self.follow(folder, before, &mut progress) => followed.map(Ok),
+                () = given_up => Ok(Err("the time is over")),
+                _ = tokio::signal::ctrl_c() => Ok(Err("interrupted")),
             }
-            sleep(LOOK);
+        });
+        progress.end();
+        match followed? {
+            Ok(said) => {
+                out::text(&said);
+                Ok(Done::Fine)
+            }
+            Err(why) => {
+                let stays = if self.marked { "the mark stays" } else { "the mark stays off" };
+                out::error(&format!(
+                    "{why}: {stays} in {}; `nearside status` shows the rest",
+                    self.file.display()
+                ));
+                Ok(Done::Refused)
+            }
         }
     }
+
+    async fn follow(&self, folder: &Path, before: &Value, progress: &mut Progress) -> anyhow::Result<String> {
+        let began = Instant::now();
+        loop {
+            let status = &client::status(folder)?.context("the running nearside has ended meanwhile")?;
+            let stamp = status["generation"].as_str().unwrap_or("?");
+            match seen(status, self.name) {
+                Seen::Gone => bail!("the running generation has no {}", self.name),
+                Seen::Active if !self.marked => {
+                    return Ok(format!("generation {stamp}: requests go to {} again", self.name));
+                }
+                Seen::Drained if self.marked => {
+                    return Ok(format!("generation {stamp}: nothing goes to {} any more", self.name));
+                }
+                Seen::Draining(left) if self.marked => progress.show(self.name, left),
+                Seen::Active | Seen::Drained | Seen::Draining(_) => {
+                    is_taken_over(status, before, began.elapsed())?;
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// That the running PoP may still take the change over.
+fn is_taken_over(status: &Value, before: &Value, waited: Duration) -> anyhow::Result<()> {
+    let reload = &status["last_reload"];
+    if reload["outcome"] == "refused" && *reload != before["last_reload"] {
+        let message = reload["message"].as_str().unwrap_or_default();
+        bail!("the running nearside refuses the file, and goes on as before:\n{message}");
+    }
+    if waited > SEEN {
+        bail!("the running nearside has not taken the file over; `nearside status` may say why");
+    }
+    Ok(())
 }
 
 /// The status of the PoP with this state folder, if it serves `file`.
@@ -131,11 +189,19 @@ fn running(folder: &Path, file: &Path) -> Option<Value> {
 }
 
 /// How a region or a backend stands in a status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Seen {
     Gone,
     Active,
-    Draining(u64),
+    Draining(Left),
     Drained,
+}
+
+/// What is left until a mark holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Left {
+    in_flight: u64,
+    grace_s: Option<u64>,
 }
 
 fn seen(status: &Value, name: &str) -> Seen {
@@ -143,39 +209,17 @@ fn seen(status: &Value, name: &str) -> Seen {
         let entries = status[list].as_array().into_iter().flatten();
         entries.into_iter().find(|entry| entry[key] == name)
     };
-    let in_flight = |entry: &Value| entry["in_flight"].as_u64().unwrap_or(0);
-    if let Some(region) = find("regions", "name") {
-        return match region["state"].as_str() {
-            Some("drained") => Seen::Drained,
-            Some("draining") => Seen::Draining(in_flight(region)),
-            _ => Seen::Active,
+    if let Some(drain) = find("drains", "target") {
+        let left = Left {
+            in_flight: drain["in_flight"].as_u64().unwrap_or(0),
+            grace_s: drain["grace_left_s"].as_u64(),
         };
+        return if drain["state"] == "drained" { Seen::Drained } else { Seen::Draining(left) };
     }
-    match find("backends", "key") {
+    match find("regions", "name").or_else(|| find("backends", "key")) {
+        Some(_) => Seen::Active,
         None => Seen::Gone,
-        Some(backend) if backend["drain"].is_null() => Seen::Active,
-        Some(backend) if in_flight(backend) > 0 => Seen::Draining(in_flight(backend)),
-        Some(_) => Seen::Drained,
     }
-}
-
-fn stamp(status: &Value) -> &str {
-    status["generation"].as_str().unwrap_or("?")
-}
-
-/// Writes a line over the one before, on a terminal only.
-fn progress(text: &str) {
-    let mut terminal = std::io::stdout();
-    if terminal.is_terminal() {
-        // Clears what was longer before. A terminal that is gone needs no progress.
-        drop(write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush()));
-    }
-}
-
-/// Writes the last line.
-fn conclude(text: &str) {
-    progress("");
-    out::text(text);
 }
 
 #[cfg(test)]
@@ -183,36 +227,33 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(name: &str, expected: &str) {
+    #[test]
+    fn regions_and_backends_are_found_by_their_names() {
         let status = json!({
-            "regions": [
-                { "name": "a", "state": "active", "in_flight": 3 },
-                { "name": "b", "state": "draining", "in_flight": 2 },
-                { "name": "c", "state": "drained", "in_flight": 0 },
-            ],
-            "backends": [
-                { "key": "web/one", "drain": null, "in_flight": 1 },
-                { "key": "web/two", "drain": "disk", "in_flight": 4 },
-                { "key": "web/three", "drain": "disk", "in_flight": 0 },
+            "regions": [{ "name": "a" }, { "name": "b" }, { "name": "c" }],
+            "backends": [{ "key": "web/one" }, { "key": "web/two" }],
+            "drains": [
+                { "target": "b", "state": "draining", "in_flight": 2, "grace_left_s": 7 },
+                { "target": "c", "state": "drained", "in_flight": 0, "grace_left_s": 0 },
+                { "target": "web/two", "state": "draining", "in_flight": 4, "grace_left_s": null },
             ],
         });
-        let told = match seen(&status, name) {
-            Seen::Gone => "gone".to_owned(),
-            Seen::Active => "active".to_owned(),
-            Seen::Draining(count) => format!("draining {count}"),
-            Seen::Drained => "drained".to_owned(),
-        };
-        assert_eq!(told, expected, "{name}");
+        let check = |name: &str, expected: Seen| assert_eq!(seen(&status, name), expected, "{name}");
+        check("a", Seen::Active);
+        check("b", Seen::Draining(Left { in_flight: 2, grace_s: Some(7) }));
+        check("c", Seen::Drained);
+        check("web/one", Seen::Active);
+        check("web/two", Seen::Draining(Left { in_flight: 4, grace_s: None }));
+        check("web/four", Seen::Gone);
     }
 
     #[test]
-    fn regions_and_backends_are_found_by_their_names() {
-        check("a", "active");
-        check("b", "draining 2");
-        check("c", "drained");
-        check("web/one", "active");
-        check("web/two", "draining 4");
-        check("web/three", "drained");
-        check("web/four", "gone");
+    fn a_refused_reload_ends_the_wait_only_if_it_is_a_new_one() {
+        let status = json!({ "last_reload": { "outcome": "refused", "at": "2", "message": "unknown key" } });
+        let earlier = json!({ "last_reload": { "outcome": "refused", "at": "1" } });
+        let error = is_taken_over(&status, &earlier, Duration::ZERO).unwrap_err().to_string();
+        assert!(error.contains("unknown key"), "{error}");
+        assert!(is_taken_over(&status, &status, Duration::ZERO).is_ok());
+        assert!(is_taken_over(&status, &status, SEEN * 2).is_err());
     }
 }

@@ -1,14 +1,35 @@
 //! `nearside run`: serves.
 
 use crate::args::RunArgs;
+use crate::handover::{Met, Predecessor, Program};
 use crate::serve::{End, Plan, serve};
-use crate::{Done, pop, state};
+use crate::{Done, out, pop, state};
 use nearside_proxy::dial::Direct;
 use nearside_telemetry::Format;
 use std::sync::Arc;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Done> {
+    let program = Program::own()?;
+    let (predecessor, met) = args.take_over.then(Predecessor::meet).transpose()?.unzip();
+    let predecessor = predecessor.map(Arc::new);
+    let end = begin(args, program, predecessor.clone().zip(met));
+    if let Some(predecessor) = predecessor {
+        // It is told too, and so the person who asked for the upgrade.
+        match &end {
+            Err(error) => predecessor.fail(&format!("{error:#}")),
+            Ok(End::Refused(why)) => predecessor.fail(why),
+            Ok(End::Orderly | End::Cut) => {}
+        }
+    }
+    Ok(done(end?))
+}
+
+fn begin(
+    args: RunArgs,
+    program: Program,
+    predecessor: Option<(Arc<Predecessor>, Met)>,
+) -> anyhow::Result<End> {
     nearside_telemetry::init_logging(Format::Auto)?;
     let plan = Plan {
         state: state::folder(args.state.state_dir.as_deref())?,
@@ -18,14 +39,20 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Done> {
         dial: Arc::new(Direct),
         sink: Box::new(std::io::stdout()),
         settled: None,
+        program: Some(program),
+        predecessor,
     };
-    done(serve(plan)?)
+    serve(plan)
 }
 
 /// What the end of serving comes to.
-pub(super) fn done(end: End) -> anyhow::Result<Done> {
-    Ok(match end {
+pub(super) fn done(end: End) -> Done {
+    match end {
         End::Orderly => Done::Fine,
-        End::Refused | End::Cut => Done::Refused,
-    })
+        End::Refused(why) => {
+            out::error(&why);
+            Done::Refused
+        }
+        End::Cut => Done::Refused,
+    }
 }

@@ -4,23 +4,42 @@ use crate::args::StatusArgs;
 use crate::{Done, client, out, state};
 use comfy_table::{Cell, Color};
 use serde_json::Value;
+use std::io::{IsTerminal, Write};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// How long a look lasts.
+const LOOK: Duration = Duration::from_secs(1);
+/// Puts the cursor at the top of the terminal and clears all of it.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Asks the PoP with this state folder, and prints its regions, pools and backends.
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<Done> {
     let folder = state::folder(args.state.state_dir.as_deref())?;
-    let Some(status) = client::status(&folder)? else {
-        out::error(&format!(
-            "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
-            folder.display()
-        ));
-        return Ok(Done::Refused);
-    };
-    if args.json {
-        out::json(&status)
-    } else {
-        out::text(&draw(&status))
+    let clears = args.watch && !args.json && std::io::stdout().is_terminal();
+    loop {
+        let Some(status) = client::status(&folder)? else {
+            out::error(&format!(
+                "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
+                folder.display()
+            ));
+            return Ok(Done::Refused);
+        };
+        let said = match (args.json, args.watch) {
+            // A document a line, for whoever reads line by line.
+            (true, true) => format!("{status}\n"),
+            (true, false) => format!("{status:#}\n"),
+            (false, _) => draw(&status),
+        };
+        let clear = if clears { CLEAR } else { "" };
+        let mut terminal = std::io::stdout();
+        // A reader that has gone has seen enough.
+        let told = write!(terminal, "{clear}{said}").and_then(|()| terminal.flush());
+        if !args.watch || told.is_err() {
+            return Ok(Done::Fine);
+        }
+        sleep(LOOK);
     }
-    Ok(Done::Fine)
 }
 
 fn draw(status: &Value) -> String {

@@ -146,7 +146,7 @@ fn a_key_that_others_can_read_is_a_warning_and_passes() {
 }
 
 #[test]
-fn what_needs_a_restart_is_refused_with_its_line() {
+fn what_needs_an_upgrade_is_refused_with_its_line() {
     let scene = Scene::new();
     let (before, same) = (scene.pass(&[]).unwrap(), scene.pass(&[("www", "web")]).unwrap());
     assert!(fixed(&before.generation, &same.generation, &same.source).is_none());
@@ -154,7 +154,8 @@ fn what_needs_a_restart_is_refused_with_its_line() {
         scene.pass(&[("8443", "8444"), ("fleet: {}", "observe: { admin: \"127.0.0.1:9901\" }")]).unwrap();
     let report = fixed(&before.generation, &moved.generation, &moved.source).unwrap().to_string();
     assert!(
-        report.contains("routes.yaml:11:1: error: listeners have changed (listeners); restart"),
+        report
+            .contains("routes.yaml:11:1: error: listeners have changed (listeners); run `nearside upgrade`"),
         "{report}"
     );
     assert!(

@@ -8,7 +8,7 @@ use super::body::{Fault, Inbound, Outbound};
 use super::conn::Conn;
 use crate::io::Io;
 use crate::page::Page;
-use crate::service::Presence;
+use crate::service::{Leave, Presence};
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
 use crate::stock::Stock;
 use nearside_http::{
@@ -132,7 +132,12 @@ impl Downstream {
 
     /// Ready once the service closes.
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.presence.poll_closing(cx)
+        self.presence.poll_leave(Leave::AtOnce, cx)
+    }
+
+    /// Notes that nothing more is to be done than to wait for the client to go.
+    pub(super) fn part(&mut self) {
+        self.presence.parts(true);
     }
 
     /// Whether the client has been given a whole answer.

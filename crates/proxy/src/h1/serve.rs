@@ -209,6 +209,7 @@ async fn close(client: &mut Downstream, deadline: &mut Deadline) {
         if client.is_silent() {
             return Poll::Ready(());
         }
+        client.part();
         while let Poll::Ready(count) = client.poll_discard(cx) {
             budget = budget.saturating_sub(count);
             if count == 0 || budget == 0 {

@@ -12,7 +12,7 @@ use crate::io::Io;
 use crate::page::Page;
 use crate::refused;
 use crate::request::{self, Connection};
-use crate::service::Presence;
+use crate::service::{Leave, Presence};
 use crate::stock::Stock;
 use crate::worker::Worker;
 use ::h2::RecvStream;
@@ -142,6 +142,7 @@ where
         drop(served);
         streams.ended().await;
     }
+    presence.parts(true);
     linger(&cork).await;
 }
 
@@ -179,7 +180,7 @@ where
             return Poll::Ready(connection.ok());
         }
         let broken = matches!(cork.poll_drain(cx), Poll::Ready(Err(_))) || cork.is_flooded();
-        if broken || presence.poll_closing(cx).is_ready() || deadline.poll(cx).is_ready() {
+        if broken || presence.poll_leave(Leave::AtOnce, cx).is_ready() || deadline.poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         Poll::Pending
@@ -229,7 +230,7 @@ where
                 self.connection.abrupt_shutdown(::h2::Reason::ENHANCE_YOUR_CALM);
                 continue;
             }
-            if !self.is_closing() && presence.poll_closing(cx).is_ready() {
+            if !self.is_closing() && presence.poll_leave(Leave::Goaway, cx).is_ready() {
                 self.close();
                 continue;
             }
@@ -239,7 +240,10 @@ where
                 Poll::Ready(Ok(false)) | Poll::Pending => match self.poll_rest(cx) {
                     Poll::Ready(true) => {}
                     Poll::Ready(false) => return Poll::Ready(()),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        presence.parts(self.rest == Rest::Leaving);
+                        return Poll::Pending;
+                    }
                 },
             }
         }

@@ -32,7 +32,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Accepts until the service closes.
 pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
-    let Door { listener, kind, socket, cells } = door;
+    let Door { listener, kind, address, socket, cells } = door;
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "cannot accept"),
@@ -70,6 +70,9 @@ pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
             // The client went away before it was accepted.
             Some(Err(_)) => {}
         }
+    }
+    if shutdown.is_left(address) {
+        return;
     }
     // Clients that the kernel has let in already are served once more.
     poll_fn(|cx| {

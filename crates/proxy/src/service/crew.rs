@@ -1,14 +1,16 @@
 //! The worker threads, from the first to the last moment.
 
 use super::accept;
-use super::shutdown::{Phase, Shutdown};
+use super::pulse::Heart;
+use super::shutdown::{Leave, Phase, Shutdown};
+use super::{Pulse, Sockets};
 use crate::live::Edge;
 use crate::pool::Reserves;
 use crate::worker::Worker;
 use nearside_core::generation::{Listener, ListenerKind};
 use nearside_telemetry::ListenerCells;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +19,18 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+/// How long a process that ends waits for clients that have all their answers, and only have to go: most are told
+/// within a round trip, and nothing that ends well waits for one that never goes.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// A listener with its socket.
 #[derive(Debug)]
 pub(super) struct Door {
     /// Its place in the generation.
     pub(super) listener: usize,
     pub(super) kind: ListenerKind,
+    /// As the file names it.
+    pub(super) address: SocketAddr,
     pub(super) socket: TcpListener,
     pub(super) cells: Arc<ListenerCells>,
 }
@@ -34,6 +42,7 @@ impl Door {
         let door = |(listener, (entry, socket)): (usize, (&Listener, TcpListener))| Self {
             listener,
             kind: entry.kind.clone(),
+            address: entry.bind,
             socket,
             cells: edge.metrics.listener(entry.bind),
         };
@@ -43,7 +52,8 @@ impl Door {
     /// The same socket for another worker.
     fn share(&self) -> io::Result<Self> {
         let (kind, cells) = (self.kind.clone(), Arc::clone(&self.cells));
-        Ok(Self { listener: self.listener, kind, socket: self.socket.try_clone()?, cells })
+        let socket = self.socket.try_clone()?;
+        Ok(Self { listener: self.listener, kind, address: self.address, socket, cells })
     }
 }
 
@@ -52,37 +62,41 @@ impl Door {
 pub(super) struct Crew {
     edge: Arc<Edge>,
     shutdown: Shutdown,
+    pulse: Pulse,
+    sockets: Sockets,
     ends: Vec<oneshot::Receiver<()>>,
 }
 
 impl Crew {
+    /// A crew without workers. `sockets` are let go when it closes.
+    pub(super) fn new(edge: &Arc<Edge>, shutdown: &Shutdown, pulse: &Pulse, sockets: &Sockets) -> Self {
+        let (shutdown, pulse) = (shutdown.clone(), pulse.clone());
+        Self { edge: Arc::clone(edge), shutdown, pulse, sockets: sockets.clone(), ends: Vec::new() }
+    }
+
     /// Starts the workers.
-    pub(super) fn start(
-        edge: &Arc<Edge>,
-        doors: Vec<Door>,
-        workers: NonZeroUsize,
-        shutdown: &Shutdown,
-    ) -> io::Result<Self> {
+    pub(super) fn start(mut self, doors: Vec<Door>, workers: NonZeroUsize) -> io::Result<Self> {
         let reserves = Arc::new(Reserves::default());
-        let mut crew = Self { edge: Arc::clone(edge), shutdown: shutdown.clone(), ends: Vec::new() };
         for id in 1..workers.get() {
             let doors = doors.iter().map(Door::share).collect::<io::Result<_>>()?;
-            crew.hire(id, doors, &reserves)?;
+            self.hire(id, doors, &reserves)?;
         }
         // The last one takes the sockets themselves: once all workers close, nobody listens.
-        crew.hire(0, doors, &reserves)?;
-        Ok(crew)
+        self.hire(0, doors, &reserves)?;
+        self.shutdown.advance(Phase::Running);
+        Ok(self)
     }
 
     fn hire(&mut self, id: usize, doors: Vec<Door>, reserves: &Arc<Reserves>) -> io::Result<()> {
         let worker = Arc::new(Worker::new(id, Arc::clone(&self.edge), Arc::clone(reserves)));
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
-        let shutdown = self.shutdown.clone();
+        let (shutdown, heart) = (self.shutdown.clone(), Arc::new(self.pulse.join()));
         let life = move || {
-            work(&runtime, &worker, doors, &shutdown);
+            work(&runtime, &worker, doors, &shutdown, &heart);
             // What has not ended by now is cut.
             runtime.shutdown_background();
+            heart.rest();
             drop(end);
         };
         std::thread::Builder::new().name(format!("worker-{id}")).spawn(life)?;
@@ -96,6 +110,7 @@ impl Crew {
         let delay = self.edge.live.load().generation.shutdown.delay;
         // Ended early where somebody moves on by hand.
         drop(tokio::time::timeout(delay, self.shutdown.reached(Phase::Closing)).await);
+        self.sockets.close();
         self.shutdown.advance(Phase::Closing);
         for end in self.ends {
             // Nothing is ever sent: the channel closes with its thread.
@@ -106,22 +121,35 @@ impl Crew {
 }
 
 /// A worker's life.
-fn work(runtime: &Runtime, worker: &Arc<Worker>, doors: Vec<Door>, shutdown: &Shutdown) {
+fn work(runtime: &Runtime, worker: &Arc<Worker>, doors: Vec<Door>, shutdown: &Shutdown, heart: &Arc<Heart>) {
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for door in doors {
             tasks.spawn(accept::run(Arc::clone(worker), door, shutdown.clone()));
         }
+        let beating = Arc::clone(heart);
+        let pulse = tokio::spawn(async move { beating.beat().await });
         let sweeping = tokio::spawn(sweep(Arc::clone(worker)));
+        shutdown.reached(Phase::Draining).await;
+        worker.presences.leave(Leave::AfterAnswer);
         while tasks.join_next().await.is_some() {}
         shutdown.reached(Phase::Closing).await;
-        worker.presences.close();
-        let deadline = worker.edge.live.load().generation.shutdown.deadline;
-        // Those that take longer are cut with the runtime.
-        drop(tokio::time::timeout(deadline, worker.presences.empty()).await);
+        part(worker, shutdown).await;
         sweeping.abort();
+        pulse.abort();
         worker.pools.close();
     });
+}
+
+/// Parts from the clients, until the deadline. Who has another process to go to is left to go there by himself.
+async fn part(worker: &Worker, shutdown: &Shutdown) {
+    let deadline = worker.edge.live.load().generation.shutdown.deadline;
+    worker.presences.leave(if shutdown.is_handed_over() { Leave::Goaway } else { Leave::AtOnce });
+    if tokio::time::timeout(deadline, worker.presences.empty(PATIENCE)).await.is_err() {
+        // A connection that is idle by now is closed. Those with something on them are cut with the runtime.
+        worker.presences.leave(Leave::AtOnce);
+        drop(tokio::time::timeout(PATIENCE, worker.presences.empty(PATIENCE)).await);
+    }
 }
 
 /// Closes idle connections to backends whose time has come.

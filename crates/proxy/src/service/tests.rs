@@ -3,12 +3,10 @@
 use super::*;
 use crate::pool::fixture::{OK, Sample, World};
 use nearside_core::generation::ListenerKind;
-use pingora_core::server::Fds;
 use pingora_core::services::Service;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::os::fd::IntoRawFd;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,26 +157,103 @@ async fn what_takes_longer_than_the_deadline_is_cut() {
     assert_eq!(read_head(&mut client).await, "");
 }
 
-#[tokio::test]
-async fn a_socket_that_a_predecessor_hands_over_is_served() {
-    let backend = Sample::h1(OK).await;
-    let handed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = handed.local_addr().unwrap();
-    let world = World::new(&[backend.address], |generation| {
-        generation.listeners = Box::new([Listener { bind: address, kind: ListenerKind::Plain }]);
-    });
-    let mut table = Fds::new();
-    table.add(address.to_string(), handed.into_raw_fd());
-    let fds: ListenFds = Arc::new(table.into());
-    let mut service = EdgeService::new(Arc::clone(&world.edge), Some(NonZeroUsize::MIN), Shutdown::default());
-    assert_eq!(service.listen_addresses(), Some(vec![address.to_string()]));
+/// A service of its own on a plain listener, whose socket was bound before.
+struct Handed {
+    address: SocketAddr,
+    /// The predecessor's own hold on the socket.
+    socket: TcpListener,
+    service: EdgeService,
+    stop: tokio::sync::watch::Sender<bool>,
+    told: tokio::sync::watch::Receiver<bool>,
+}
+
+fn handed(world: &World) -> Handed {
+    let address = world.live().generation.listeners[0].bind;
+    let socket = TcpListener::bind(address).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut service = EdgeService::new(Arc::clone(&world.edge), Some(TWO), Shutdown::default());
+    service.bind(vec![(address, socket.try_clone().unwrap())]).unwrap();
     let (stop, told) = tokio::sync::watch::channel(false);
-    let serving = tokio::spawn(async move { service.start_service(Some(fds), told, 1).await });
+    Handed { address, socket, service, stop, told }
+}
+
+/// A world with one plain listener on a port that was free just now.
+fn plain_world(backend: &Sample) -> World {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    World::new(&[backend.address], |generation| {
+        generation.listeners = Box::new([Listener { bind: free, kind: ListenerKind::Plain }]);
+    })
+}
+
+#[tokio::test]
+async fn a_socket_that_a_predecessor_hands_over_is_served_once_the_service_opens() {
+    let backend = Sample::h1(OK).await;
+    let Handed { address, socket, mut service, stop, told } = handed(&plain_world(&backend));
+    drop(socket);
+    let (open, opening) = oneshot::channel();
+    service.open_on(opening);
+    let (shared, pulse) = (service.sockets(), service.pulse());
+    assert_eq!(shared.share().unwrap()[0].0, address);
+    let phases = service.shutdown.clone();
+    let serving = tokio::spawn(async move { service.start_service(None, told, 1).await });
+    // The kernel lets the client in, and nobody takes it up.
     let mut client = TcpStream::connect(address).await.unwrap();
-    assert!(get(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    client.write_all(GET).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(phases.phase(), Phase::Starting);
+    open.send(()).unwrap();
+    assert!(read_head(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(phases.phase(), Phase::Running);
+    assert!(pulse.beats(Duration::from_secs(20)).await);
     stop.send(true).unwrap();
     serving.await.unwrap();
+    assert!(pulse.beats(Duration::ZERO).await, "who has ended in order is not asked");
+    assert!(shared.share().unwrap().is_empty());
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_is_left_to_a_successor_is_not_turned_away() {
+    let backend = Sample::h1(OK).await;
+    let Handed { address, socket, mut service, stop: _stop, told } = handed(&plain_world(&backend));
+    let phases = service.shutdown.clone();
+    let serving = tokio::spawn(async move { service.start_service(None, told, 1).await });
+    let (mut kept, mut idle) =
+        (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+    get(&mut kept).await;
+    get(&mut idle).await;
+    phases.hand_over(vec![address]);
+    // The kept connection is served once more, and told to go.
+    let last = get(&mut kept).await;
+    assert!(last.starts_with("HTTP/1.1 200 OK\r\n") && last.contains("connection: close"), "{last}");
+    assert_eq!(kept.read(&mut [0; 1]).await.unwrap(), 0);
+    // Who connects now waits for the successor.
+    let newcomer = TcpStream::connect(address).await.unwrap();
+    let (_, from) = tokio::net::TcpListener::from_std(socket).unwrap().accept().await.unwrap();
+    assert_eq!(from, newcomer.local_addr().unwrap());
+    assert!(!serving.is_finished(), "the idle connection was cut");
+    drop(idle);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn during_the_delay_connections_are_accepted_and_answers_say_that_they_are_the_last() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |generation| generation.shutdown.delay = Duration::from_secs(3600));
+    let mut running = serve(&world);
+    let plain = running.addresses()[1];
+    let mut idle = TcpStream::connect(plain).await.unwrap();
+    assert!(!get(&mut idle).await.contains("connection: close"));
+    let phases = running.phases().clone();
+    let ending = tokio::spawn(async move { running.shutdown().await });
+    phases.reached(Phase::Draining).await;
+    let mut late = TcpStream::connect(plain).await.unwrap();
+    // The workers are told a moment after the phase has changed.
+    while !get(&mut late).await.contains("connection: close") {}
+    assert!(get(&mut idle).await.contains("connection: close"), "it was closed before its answer");
+    assert_eq!(phases.phase(), Phase::Draining);
+    phases.advance(Phase::Closing);
+    ending.await.unwrap();
 }
 
 #[tokio::test]
@@ -189,5 +264,5 @@ async fn an_address_in_use_is_found_before_serving_begins() {
         generation.listeners = Box::new([Listener { bind: address, kind: ListenerKind::Plain }]);
     });
     let mut service = EdgeService::new(Arc::clone(&world.edge), None, Shutdown::default());
-    assert_eq!(service.bind().unwrap_err().address, address);
+    assert_eq!(service.bind(Vec::new()).unwrap_err().address, address);
 }
