@@ -11,10 +11,13 @@
 pub mod authority;
 pub mod backend;
 pub mod client;
+pub mod duplex;
 pub mod edge;
 pub mod faults;
 pub mod load;
+pub mod streams;
 pub mod tool;
+pub mod websocket;
 
 pub use authority::Authority;
 pub use backend::Process;

@@ -6,6 +6,7 @@ pub use memory::Memory;
 
 use crate::change::{By, Standing};
 use crate::count::{Count, InFlight};
+use crate::mark::Mark;
 use crate::pace::Pace;
 use crate::rtt::Rtt;
 use nearside_core::policy::Failback;
@@ -77,6 +78,7 @@ pub struct Cell {
     fell: Arc<Notify>,
     in_flight: Arc<Count>,
     connections: Arc<Count>,
+    mark: Arc<Mark>,
     story: Mutex<Story>,
 }
 
@@ -137,6 +139,7 @@ impl Cell {
             fell: Arc::default(),
             in_flight: Arc::default(),
             connections: Arc::default(),
+            mark: Arc::default(),
             story: Mutex::new(Story { since: now, ..Story::default() }),
         }
     }
@@ -167,6 +170,11 @@ impl Cell {
     #[must_use]
     pub fn connections(&self) -> &Arc<Count> {
         &self.connections
+    }
+
+    /// The operator's mark on it.
+    pub(crate) fn mark(&self) -> &Arc<Mark> {
+        &self.mark
     }
 
     /// Notes that a request went well: errors in a row end here.

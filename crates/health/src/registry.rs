@@ -4,6 +4,7 @@ use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::Count;
+use crate::mark::Mark;
 use crate::name::Name;
 use crate::pool::PoolCell;
 use crate::view::{Entry, View};
@@ -34,6 +35,7 @@ struct Kept {
     routes: HashMap<Arc<str>, Arc<Count>>,
     /// What a predecessor knew, until the first view has taken it up.
     memories: HashMap<String, Memory>,
+    regions: HashMap<Arc<str>, Arc<Mark>>,
 }
 
 impl Registry {
@@ -92,10 +94,12 @@ impl Registry {
         let pools = pools.collect();
         let routes = generation.routes.routes().iter();
         let routes = routes.map(|route| shared(&mut kept.routes, &route.id, Count::default)).collect();
+        let regions = generation.regions.iter();
+        let regions = regions.map(|region| shared(&mut kept.regions, &region.name, Mark::default)).collect();
         kept.memories.clear();
         kept.forget();
         let (clock, changes) = (self.clock, self.changes.clone());
-        View { generation: Arc::clone(generation), entries, pools, routes, clock, changes }
+        View { generation: Arc::clone(generation), entries, pools, routes, regions, clock, changes }
     }
 }
 
@@ -105,6 +109,7 @@ impl Kept {
         self.names.retain(|_, value| Arc::strong_count(value) > 1);
         self.pools.retain(|_, value| Arc::strong_count(value) > 1);
         self.routes.retain(|_, value| Arc::strong_count(value) > 1);
+        self.regions.retain(|_, value| Arc::strong_count(value) > 1);
     }
 }
 

@@ -4,12 +4,15 @@ use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::{Count, InFlight};
+use crate::mark::Mark;
 use crate::name::Name;
 use crate::pool::{Place, PoolCell};
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RouteId, State};
 use std::cell::Cell as Once;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -20,6 +23,7 @@ pub struct View {
     pub(crate) entries: Box<[Entry]>,
     pub(crate) pools: Box<[Arc<PoolCell>]>,
     pub(crate) routes: Box<[Arc<Count>]>,
+    pub(crate) regions: Box<[Arc<Mark>]>,
     pub(crate) clock: Clock,
     pub(crate) changes: broadcast::Sender<Change>,
 }
@@ -90,6 +94,27 @@ impl View {
     pub fn memories(&self) -> Vec<Memory> {
         let each = self.entries.iter();
         each.map(|entry| entry.cell.memory(entry.name.addresses().to_vec())).collect()
+    }
+
+    /// Lets the generation's marks hold, and no others, from now on: to be called when it goes live, with the time since
+    /// when each region (by its name) and each backend (by its key) is marked.
+    pub fn follow_marks(&self, since: &HashMap<Arc<str>, Now>) {
+        let now = self.now();
+        let age = |name: &str| since.get(name).map_or(Duration::ZERO, |since| now.since(*since));
+        for (region, mark) in self.generation.regions.iter().zip(&self.regions) {
+            mark.follow(region.drain.as_ref().map(|drain| (drain.grace, age(&region.name))));
+        }
+        for (backend, entry) in self.generation.backends.iter().zip(&self.entries) {
+            let key = || age(&backend.key.to_string());
+            entry.cell.mark().follow(backend.drain.as_ref().map(|drain| (drain.grace, key())));
+        }
+    }
+
+    /// The marks that can end what `backend` serves: its region's, and its own.
+    #[must_use]
+    pub fn marks(&self, backend: BackendId) -> Option<[Arc<Mark>; 2]> {
+        let region = self.generation.backend(backend)?.region;
+        Some([self.regions.get(region.index())?, self.cell(backend)?.mark()].map(Arc::clone))
     }
 
     /// Waits until every name has been asked for once, with or without an answer.

@@ -64,14 +64,42 @@ pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
     Ok(options)
 }
 
-/// What `Upgrade` names, if `Connection` names `Upgrade`.
-pub(crate) fn upgrade(fields: &Fields, options: Options) -> Upgrade {
+/// What a request's `Upgrade` names, if `Connection` names `Upgrade`: a WebSocket only with a lawful key.
+pub(crate) fn asked(fields: &Fields, options: Options) -> Upgrade {
     if !options.upgrade || !fields.contains(Known::Upgrade) {
         Upgrade::None
-    } else if fields.all(Known::Upgrade).any(|value| list::contains(value, "websocket")) {
+    } else if fields.all(Known::Upgrade).any(|value| list::contains(value, "websocket"))
+        && !fields.is_repeated(Known::SecWebSocketKey)
+        && fields.get(Known::SecWebSocketKey).is_some_and(is_key)
+    {
         Upgrade::WebSocket
     } else {
         Upgrade::Other
+    }
+}
+
+/// What a 101 switches to: a WebSocket only where it names nothing else.
+pub(crate) fn switched(fields: &Fields, options: Options) -> Upgrade {
+    match fields.get(Known::Upgrade) {
+        Some(protocol) if options.upgrade => {
+            if protocol.eq_ignore_ascii_case(b"websocket") && !fields.is_repeated(Known::Upgrade) {
+                Upgrade::WebSocket
+            } else {
+                Upgrade::Other
+            }
+        }
+        _ => Upgrade::None,
+    }
+}
+
+/// Whether it is the base64 of 16 bytes (RFC 6455, 4.2.1).
+fn is_key(value: &[u8]) -> bool {
+    match value {
+        [text @ .., b'=', b'='] => {
+            text.len() == 22
+                && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        }
+        _ => false,
     }
 }
 

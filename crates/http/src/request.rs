@@ -226,7 +226,7 @@ impl RequestHead {
         self.keep_alive = !options.close && (is_new || options.keep_alive);
         if is_new {
             let bodiless = matches!(self.body, Body::None | Body::Length(0));
-            self.upgrade = match connection::upgrade(&self.fields, options) {
+            self.upgrade = match connection::asked(&self.fields, options) {
                 Upgrade::WebSocket if self.method != Method::Get || !bodiless => Upgrade::Other,
                 asked => asked,
             };

@@ -230,7 +230,7 @@ impl ResponseHead {
             && (self.version == Version::Http11 || options.keep_alive);
         self.timeout = connection::timeout(&self.fields);
         if self.status == 101 {
-            self.upgrade = connection::upgrade(&self.fields, options);
+            self.upgrade = connection::switched(&self.fields, options);
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Desk {
         format!("generation {}, {usable} of {} backends usable{doubt}", live.prepared.stamp, backends.len())
     }
 
-    /// Notes what is marked drained from now on.
+    /// Notes what is marked drained from now on, and lets streams there know.
     pub(crate) fn follow(&self, live: &Live) {
         let now = live.evidence.now();
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +76,7 @@ impl Desk {
             (target.name.into(), since)
         });
         let next = marked.collect();
+        live.evidence.follow_marks(&next);
         *marks = next;
     }
 

@@ -3,9 +3,13 @@
 
 mod answers;
 mod blame;
+mod ending;
+mod frames;
 mod pump;
 mod repeat;
 mod replay;
+mod stream;
+mod tunnel;
 mod vigil;
 
 use crate::deadline::Deadline;
@@ -13,14 +17,14 @@ use crate::headers;
 use crate::live::Live;
 use crate::pool::{Checkout, ConnectError, Errand};
 use crate::request::Visit;
-use crate::side::{Backend, Client, Length};
+use crate::side::{Backend, Client};
 use answers::{Answers, Granted, other};
 use blame::{Blame, blame, unfinished};
 use nearside_core::generation::Pool;
 use nearside_core::route::Route;
 use nearside_core::{BackendId, Choice, Failure, Plan, Reason, Tried};
 use nearside_health::{Fault, InFlight, Place};
-use nearside_http::{Body, Edits, RequestHead};
+use nearside_http::{Edits, RequestHead, Upgrade};
 use pump::{Broken, Carried, Pump};
 use repeat::{Cause, Situation, Then};
 use replay::Replay;
@@ -41,6 +45,8 @@ pub(crate) enum End {
     Unanswered(Reason),
     /// The answer had begun and cannot be finished.
     Cut(Reason),
+    /// A stream was ended from here, in its protocol's way.
+    Closed(Reason),
 }
 
 /// What a failed try leads to.
@@ -68,6 +74,8 @@ struct Journey<'v, 'a> {
     /// The place of the repeat under way in the pool's budget.
     budget: Option<InFlight>,
     idempotent: bool,
+    /// Whether the request asks for a tunnel, and its route lets it.
+    asks_tunnel: bool,
     until: Option<Instant>,
     to_backend: Edits,
     to_client: Edits,
@@ -101,6 +109,7 @@ pub(crate) async fn forward<C: Client>(
         repeats: 0,
         budget: None,
         idempotent,
+        asks_tunnel: route.websocket && client.head().upgrade() == Upgrade::WebSocket,
         to_backend,
         to_client,
     };
@@ -175,7 +184,8 @@ impl Journey<'_, '_> {
         deadline: &mut Deadline,
     ) -> Next {
         let worker = self.visit.worker;
-        let errand = Errand { backend: id, afresh, parties: self.visit.connection.parties() };
+        let parties = self.visit.connection.parties();
+        let errand = Errand { backend: id, afresh, tunnel: self.asks_tunnel, parties };
         let mut checkout = pin!(worker.pools.checkout(worker, self.live, errand));
         let connected = match poll_fn(|cx| Poll::Ready(checkout.as_mut().poll(cx))).await {
             Poll::Ready(connected) => connected,
@@ -228,8 +238,15 @@ impl Journey<'_, '_> {
 
     /// What follows a connection that could not be made. Nothing was sent, so it is no repeat.
     fn unconnected(&mut self, id: BackendId, error: &ConnectError) -> Next {
-        if matches!(error, ConnectError::Overloaded) {
-            return Next::Stop(End::Unanswered(Reason::RefusedOverload));
+        match error {
+            ConnectError::Overloaded => return Next::Stop(End::Unanswered(Reason::RefusedOverload)),
+            // Whether there are WebSockets is no question of health.
+            ConnectError::NoTunnel => return Next::Stop(End::Unanswered(Reason::FailedProtocol)),
+            ConnectError::NoAddress
+            | ConnectError::Refused(_)
+            | ConnectError::Timeout
+            | ConnectError::Tls(_)
+            | ConnectError::Protocol => {}
         }
         tracing::debug!(error = error as &dyn std::error::Error, "connect failed");
         self.live.evidence.failed(id, Fault::Connect);
@@ -256,8 +273,10 @@ impl Journey<'_, '_> {
         let Checkout { mut conn, reused, connect, .. } = checkout;
         self.visit.note_connect((!reused).then_some(connect));
         headers::to_backend(&mut self.to_backend, self.visit, client.head(), (self.pool, self.route, id));
-        conn.request(client.head(), &self.to_backend, length(client.head().body()));
+        let length = self.length(client.head());
+        conn.request(client.head(), &self.to_backend, length);
         let mut vigil = Vigil::new(&self.live.evidence, id);
+        let since = self.visit.started;
         let mut judge = Answers {
             edits: &mut self.to_client,
             visit: self.visit,
@@ -277,8 +296,10 @@ impl Journey<'_, '_> {
             vigil: &mut vigil,
             deadline,
             timeouts: &self.pool.timeouts,
+            since,
             until: self.until,
             body_limit: self.route.limits.body,
+            asks_tunnel: self.asks_tunnel,
             carried: Carried::default(),
         };
         let ended = pump.run().await;
@@ -288,10 +309,14 @@ impl Journey<'_, '_> {
         match ended {
             Ok(()) => {
                 self.judge_status(id, conn.head().status(), !vigil.noted());
+                if carried.tunnel {
+                    return self.carry_tunnel(client, id, conn, deadline).await;
+                }
                 let visit = &*self.visit;
                 visit.worker.pools.give_back(visit.worker, &visit.live, id, conn);
                 Next::Stop(End::Answered)
             }
+            Err(Broken::Ended(cause)) => Next::Stop(self.end(client, id, cause, &carried)),
             Err(broken) => {
                 let stale = reused && carried.head_at.is_none();
                 drop(conn);
@@ -361,14 +386,6 @@ impl Journey<'_, '_> {
             }
         }
         Next::Decide
-    }
-}
-
-fn length(body: Body) -> Length {
-    match body {
-        Body::None => Length::None,
-        Body::Length(bytes) => Length::Known(bytes),
-        _ => Length::Unknown,
     }
 }
 

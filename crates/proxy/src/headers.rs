@@ -1,6 +1,7 @@
 //! What backends and clients see besides what the other side sent (SPEC, section 5), as edits of a head.
 
 use crate::request::Visit;
+use crate::websocket;
 use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
 use nearside_core::route::{FieldEdits, Route};
@@ -109,6 +110,23 @@ pub(crate) fn to_backend(
     }
     declared(edits, &route.to_backend);
     strip(edits, head, route);
+}
+
+/// Adds what a tunnel needs on the way to a backend: a key, for a client whose protocol knows none.
+pub(crate) fn to_tunnel(edits: &mut Edits, head: &RequestHead) {
+    if head.version() == Version::Http2 {
+        edits.set(Known::SecWebSocketKey, websocket::key().as_bytes());
+    }
+}
+
+/// Adds what a granted tunnel needs on the way to the client: the proof that its key was read, where it has one.
+pub(crate) fn from_tunnel(edits: &mut Edits, asked: &RequestHead) {
+    match asked.fields().get(Known::SecWebSocketKey) {
+        Some(key) if asked.version() != Version::Http2 => {
+            edits.set(Known::SecWebSocketAccept, websocket::accept(key).as_bytes());
+        }
+        _ => edits.remove(Known::SecWebSocketAccept),
+    }
 }
 
 /// Fills `edits` with what changes on the way to the client.

@@ -20,4 +20,5 @@ pub mod request;
 pub mod service;
 pub mod side;
 pub mod stock;
+mod websocket;
 pub mod worker;

@@ -59,6 +59,9 @@ pub enum ConnectError {
     /// The backend has all the connections that it may, and too many requests wait for one.
     #[error("no connection to the backend was free in time")]
     Overloaded,
+    /// The backend speaks, under the pool's rules, no protocol in which it makes tunnels.
+    #[error("the backend makes no tunnels in the pool's protocol")]
+    NoTunnel,
 }
 
 impl From<DialError> for ConnectError {
@@ -90,6 +93,9 @@ pub struct Errand {
     pub backend: BackendId,
     /// Whether only a connection will do that nobody has used.
     pub afresh: bool,
+    /// Whether it asks for a tunnel: HTTP/1.1 makes one of every connection, HTTP/2 only of streams to a backend that has
+    /// announced extended CONNECT. One that has not is spoken to in HTTP/1.1 where the pool leaves the protocol open.
+    pub tunnel: bool,
     /// The client's connection: where the backend is told of it, the connection is this client's own.
     pub parties: Parties,
 }
@@ -147,6 +153,10 @@ impl Pools {
         };
         let slot = slot.ok_or(ConnectError::NoAddress)?;
         let want = Want { worker, live, backend, id, slot };
+        if errand.tunnel {
+            let within = pool.timeouts.connect;
+            return Box::pin(want.for_tunnel(&pool.connections, within, errand.afresh)).await;
+        }
         if !errand.afresh
             && let Some(checkout) = want.kept()
         {

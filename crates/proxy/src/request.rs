@@ -1,5 +1,7 @@
 //! One request, from its head to its line in the log.
 
+mod tell;
+
 use crate::deadline::Deadline;
 use crate::dial::Parties;
 use crate::exchange::{self, End, OWN_ANSWER};
@@ -13,13 +15,13 @@ use nearside_core::policy::Retry;
 use nearside_core::route::Action;
 use nearside_core::{Choice, Facts, Host, Input, Plan, Reason, RouteId, Tried, decide};
 use nearside_health::{ForRequest, InFlight};
-use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Version};
-use nearside_telemetry::{Asked, Protocol, Record, TlsVersion};
+use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Upgrade, Version};
+use nearside_telemetry::TlsVersion;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What is known of a client's connection.
@@ -200,6 +202,11 @@ impl<'a> Visit<'a> {
                 self.route = route;
                 Verdict::Page(self.error(head, reason), Some(reason))
             }
+            // In HTTP/2 any success would tell the client that it has its tunnel.
+            Choice::Answer(id) if connects(head) => {
+                self.route = Some(id);
+                Verdict::Page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod))
+            }
             Choice::Answer(id) => {
                 self.route = Some(id);
                 let action = generation.routes.route(id).map(|route| &route.action);
@@ -216,7 +223,11 @@ impl<'a> Visit<'a> {
     fn admit(&mut self, head: &RequestHead, plan: Plan) -> Verdict {
         self.route = Some(plan.route);
         let generation = &self.live.generation;
-        let limit = generation.routes.route(plan.route).and_then(|route| route.limits.concurrency);
+        let route = generation.routes.route(plan.route);
+        if connects(head) && route.is_none_or(|route| !route.websocket) {
+            return Verdict::Page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod));
+        }
+        let limit = route.and_then(|route| route.limits.concurrency);
         let loops = generation.pool(plan.pool).map_or(0, |pool| pool.loop_limit);
         let passed = headers::passed(head, &generation.fleet.name);
         if passed > usize::try_from(loops).unwrap_or(usize::MAX) {
@@ -319,44 +330,9 @@ impl<'a> Visit<'a> {
     }
 }
 
-impl Visit<'_> {
-    /// Counts the request and writes its line.
-    fn write_down(self, head: &RequestHead, end: End) {
-        let reason = match end {
-            End::Cut(reason) | End::Unanswered(reason) => Some(reason),
-            End::Answered => self.note.reason.or(self.plan.map(|plan| plan.reason)),
-        };
-        let total = self.started.elapsed();
-        let record = Record {
-            time: SystemTime::now() - total,
-            asked: Asked::new(
-                self.reference.as_str(),
-                head.method_text().as_bytes(),
-                head.authority().host().as_bytes(),
-                head.path().as_bytes(),
-            ),
-            client: self.connection.peer.ip(),
-            protocol: match head.version() {
-                Version::Http10 => Protocol::Http10,
-                Version::Http11 => Protocol::Http11,
-                Version::Http2 => Protocol::Http2,
-            },
-            tls: self.connection.tls,
-            generation: Arc::clone(&self.live.generation),
-            route: self.route,
-            backend: self.plan.map(|plan| plan.backend),
-            reason,
-            status: self.note.status,
-            tries: self.note.tries,
-            total,
-            connect: self.note.connect,
-            first_byte: self.note.first_byte,
-            bytes_in: self.note.bytes_in,
-            bytes_out: self.note.bytes_out,
-        };
-        self.live.cells.record(&record);
-        self.worker.edge.access.write(record);
-    }
+/// Whether it is an extended CONNECT: unlike an upgrade in HTTP/1, it is nothing else if it is not let through.
+fn connects(head: &RequestHead) -> bool {
+    head.upgrade() == Upgrade::WebSocket && head.version() == Version::Http2
 }
 
 fn facts<'f>(head: &'f RequestHead, connection: &Connection) -> Facts<'f> {

@@ -67,6 +67,9 @@ pub enum Length {
     Known(u64),
     /// It ends when it ends: chunked, an h2 stream, or until close.
     Unknown,
+    /// There is none: the request asks to make a tunnel of the connection or stream, and the answer grants it. From a
+    /// granting answer on both sides carry bytes as they are, and each direction ends by itself.
+    Tunnel,
 }
 
 /// Something that a body is read from.
@@ -108,7 +111,7 @@ pub trait Sink {
 
     /// Ends the body, with trailers where there are some and the protocol has a place for them. Called once after
     /// each head, also after [`Length::None`] and after bodies whose length was known, where there is nothing
-    /// left to say.
+    /// left to say. In a tunnel it ends this direction, and no other.
     fn finish(&mut self, trailers: Option<&Fields>);
 
     /// Sends what has been taken.
@@ -132,11 +135,17 @@ pub trait Client: Source<Error = ClientError> + Sink<Error = ClientError> {
 
     /// Starts the final answer: `head` with `edits` applied, hop-by-hop fields and framing left out and our
     /// framing put in. `length` is the body's; [`Length::None`] for answers without one (HEAD, 204, 304: the
-    /// head's own `content-length` is then kept). Nothing is flushed.
+    /// head's own `content-length` is then kept). [`Length::Tunnel`] says yes in the client's protocol, whatever the
+    /// head's status; what the client sends from then on is the source's. Nothing is flushed.
     fn answer(&mut self, head: &ResponseHead, edits: &Edits, length: Length);
 
     /// Whether a final answer was started.
     fn is_answered(&self) -> bool;
+
+    /// Ends the answer early although nobody failed, as visibly as [`Client::abort`] does: with CANCEL (h2).
+    fn cancel(&mut self) {
+        self.abort();
+    }
 
     /// Cuts the answer so that the client sees that it is not whole: closes the connection (h1) or resets the
     /// stream (h2).
@@ -148,14 +157,16 @@ pub trait Client: Source<Error = ClientError> + Sink<Error = ClientError> {
 pub enum Head {
     /// A 1xx answer; [`Backend::head`] has it until the next `poll_head`.
     Informational,
-    /// The final answer's head, with the length of the body that follows.
+    /// The final answer's head, with the length of the body that follows; [`Length::Tunnel`] only where one was asked
+    /// for, and granted by the protocol's rules.
     Final(Length),
 }
 
 /// The backend's side of one try: the sink of the request's body and the source of the answer's.
 pub trait Backend: Source<Error = BackendError> + Sink<Error = BackendError> {
     /// Starts the request: `head` with `edits` applied, hop-by-hop fields and framing left out and the right
-    /// framing put in. Nothing is flushed.
+    /// framing put in. [`Length::Tunnel`] asks for a tunnel in the backend's protocol; until it is granted there is
+    /// nothing more to send. Nothing is flushed.
     fn request(&mut self, head: &RequestHead, edits: &Edits, length: Length);
 
     /// Waits for the next head: 1xx ones first, then the final one.

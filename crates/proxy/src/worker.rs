@@ -7,6 +7,7 @@ use crate::stock::Stock;
 use nearside_http::Edits;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// How many edits wait for the next request at most.
 const KEPT_EDITS: usize = 64;
@@ -26,6 +27,7 @@ pub struct Worker {
     pub(crate) edits: Mutex<Vec<[Edits; 2]>>,
     /// What all workers share.
     pub edge: Arc<Edge>,
+    curfew: watch::Sender<bool>,
     starvations: AtomicU64,
 }
 
@@ -40,6 +42,7 @@ impl Worker {
             presences: Arc::default(),
             edits: Mutex::default(),
             edge,
+            curfew: watch::Sender::default(),
             starvations: AtomicU64::new(0),
         }
     }
@@ -55,6 +58,16 @@ impl Worker {
         if shelf.len() < KEPT_EDITS {
             shelf.push(edits);
         }
+    }
+
+    /// Ends every stream that is still open, in its protocol's way.
+    pub(crate) fn end_streams(&self) {
+        self.curfew.send_replace(true);
+    }
+
+    /// What a stream waits for that has to end with the process.
+    pub(crate) fn curfew(&self) -> watch::Receiver<bool> {
+        self.curfew.subscribe()
     }
 
     /// Notes that nothing could be accepted, for want of descriptors or memory.

@@ -46,7 +46,7 @@ document! {
         by: Option<Says> = None,
         /// When it should be over. It only reminds: the mark stays until it is taken off.
         until: Option<Date> = None,
-        /// How long pinned sessions and open streams may go on.
+        /// How long pinned sessions and open streams may go on. What is open after that is ended, in its protocol's way.
         grace: Pause = Pause::secs(300),
         /// Whether a session that is pinned here moves at once, or stays until grace ends.
         pinned_sessions: PinnedSessions = PinnedSessions::Move,

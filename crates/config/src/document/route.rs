@@ -43,7 +43,8 @@ document! {
         headers: Headers = Headers::default(),
         /// What is taken off the front of the path before the request is forwarded.
         strip_prefix: Option<Target> = None,
-        /// The upgrades that may pass.
+        /// The upgrades that may pass. What is not listed is no upgrade: in HTTP/1.1 the request goes on without it, in
+        /// HTTP/2 an extended CONNECT is refused.
         upgrades: Vec<Upgrade> = vec![Upgrade::Websocket],
         /// What is refused.
         limits: Limits = Limits::default(),

@@ -4,7 +4,7 @@ use super::{Form, RequestHead, Scheme};
 use crate::bytes_of::{Span, is_token, is_token_byte, is_value};
 use crate::fields::{Fields, no_twin};
 use crate::known::{HOP_BY_HOP, Known};
-use crate::{Body, Limits, Method, Refusal, Version, framing};
+use crate::{Body, Limits, Method, Refusal, Upgrade, Version, framing};
 
 /// The pseudo-headers of a request.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,15 @@ pub struct Parts<'a> {
     pub authority: Option<&'a str>,
     /// `:path`
     pub path: &'a str,
+    /// `:protocol`, of extended CONNECT (RFC 8441).
+    pub protocol: Option<&'a str>,
     /// Whether the stream ended with its head.
     pub end: bool,
 }
 
 impl RequestHead {
-    /// Takes a request from its parts. The buffer is laid out as the HTTP/1 head that says the same.
+    /// Takes a request from its parts. The buffer is laid out as the HTTP/1 head that says the same: an extended CONNECT
+    /// to a WebSocket is the GET that asks for one.
     ///
     /// # Errors
     /// What [`super::parse`] refuses, as far as it can be said in parts; upper case in names; fields that belong to a
@@ -62,9 +65,16 @@ impl RequestHead {
         if parts.method.len() + parts.path.len() > limits.line_bytes {
             return Err(Refusal::LineTooLong);
         }
-        self.method = Method::classify(parts.method.as_bytes());
-        self.fields.begin(&[parts.method.as_bytes(), b" ", parts.path.as_bytes(), b" HTTP/1.1\r\n"]);
-        self.method_text = Span::new(0, parts.method.len());
+        let is_web_socket = parts.protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        let method = if is_web_socket && parts.method == "CONNECT" {
+            self.upgrade = Upgrade::WebSocket;
+            "GET"
+        } else {
+            parts.method
+        };
+        self.method = Method::classify(method.as_bytes());
+        self.fields.begin(&[method.as_bytes(), b" ", parts.path.as_bytes(), b" HTTP/1.1\r\n"]);
+        self.method_text = Span::new(0, method.len());
         if let Some(authority) = parts.authority {
             self.authority.read(authority.as_bytes())?;
         }
@@ -121,6 +131,10 @@ impl RequestHead {
 
     fn read_body_of_parts(&mut self, end: bool) -> Result<(), Refusal> {
         let declared = framing::declared(&self.fields, self.version)?;
+        if self.upgrade == Upgrade::WebSocket {
+            // What follows is no body of this request, but what a tunnel carries once there is one.
+            return if declared.length.is_some() { Err(Refusal::ContentLength) } else { Ok(()) };
+        }
         self.body = match (declared.length, end) {
             (Some(1..), true) => return Err(Refusal::ContentLength),
             (Some(length), _) => Body::Length(length),

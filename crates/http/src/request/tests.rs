@@ -118,11 +118,23 @@ fn an_expectation_counts_only_with_a_body_and_in_http_1_1() {
 fn an_upgrade_counts_only_where_it_may_be_asked_for() {
     let ask =
         |line: &str, fields: &str| format!("{line}\nHost: a\nConnection: keep-alive, Upgrade\n{fields}\n\n");
-    check(&ask("GET / HTTP/1.1", "Upgrade: WebSocket"), "GET a / None websocket");
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let with_key = |upgrade: &str| format!("Upgrade: {upgrade}\n{key}");
+    check(&ask("GET / HTTP/1.1", &with_key("WebSocket")), "GET a / None websocket");
+    check(&ask("GET / HTTP/1.1", &with_key("h2c, websocket")), "GET a / None websocket");
+    for none in [
+        "",
+        "\nSec-WebSocket-Key: dGhl",
+        "\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ,=",
+        &format!("\n{key}\n{key}"),
+    ] {
+        check(&ask("GET / HTTP/1.1", &format!("Upgrade: websocket{none}")), "GET a / None other-upgrade");
+    }
     check(&ask("GET / HTTP/1.1", "Upgrade: h2c"), "GET a / None other-upgrade");
-    check(&ask("POST / HTTP/1.1", "Upgrade: websocket"), "POST a / None other-upgrade");
-    check(&ask("GET / HTTP/1.1", "Upgrade: websocket\nContent-Length: 3"), "GET a / Length(3) other-upgrade");
-    check(&ask("GET / HTTP/1.0", "Upgrade: websocket"), "GET a / None");
+    check(&ask("POST / HTTP/1.1", &with_key("websocket")), "POST a / None other-upgrade");
+    let with_body = format!("{}\nContent-Length: 3", with_key("websocket"));
+    check(&ask("GET / HTTP/1.1", &with_body), "GET a / Length(3) other-upgrade");
+    check(&ask("GET / HTTP/1.0", &with_key("websocket")), "GET a / None");
     check("GET / HTTP/1.1\nHost: a\nUpgrade: websocket\n\n", "GET a / None");
 }
 
@@ -361,8 +373,14 @@ fn from_parts(parts: &Parts<'_>, fields: &[(&str, &str)]) -> Result<RequestHead,
     head.read_parts(parts, fields, &Limits::default()).map(|()| head)
 }
 
-const GET: Parts<'_> =
-    Parts { method: "GET", scheme: Some("https"), authority: Some("A.b"), path: "/p?q", end: true };
+const GET: Parts<'_> = Parts {
+    method: "GET",
+    scheme: Some("https"),
+    authority: Some("A.b"),
+    path: "/p?q",
+    protocol: None,
+    end: true,
+};
 
 #[test]
 fn parts_become_the_same_head() {
@@ -389,6 +407,23 @@ fn parts_become_the_same_head() {
     assert_eq!(from_parts(&Parts { authority: None, ..GET }, &[("host", "c")]).unwrap().host(), "c");
     let asterisk = Parts { method: "OPTIONS", path: "*", ..GET };
     assert_eq!(from_parts(&asterisk, &[]).unwrap().path(), "*");
+}
+
+#[test]
+fn an_extended_connect_to_a_web_socket_is_the_get_that_asks_for_one() {
+    let connect = Parts { method: "CONNECT", protocol: Some("websocket"), end: false, ..GET };
+    let head = from_parts(&connect, &[("sec-websocket-version", "13")]).unwrap();
+    assert_eq!(summary(&head), "GET a.b /p ?q None websocket");
+    assert_eq!(
+        written(&head, &Edits::new(), Persist::Upgrade),
+        "GET /p?q HTTP/1.1\nhost: a.b\nsec-websocket-version: 13\nconnection: upgrade\nupgrade: websocket\n\n"
+    );
+    let length = from_parts(&connect, &[("content-length", "5")]).map(|head| summary(&head));
+    assert_eq!(length, Err(Refusal::ContentLength));
+    let other = from_parts(&Parts { protocol: Some("connect-udp"), ..connect }, &[]).unwrap();
+    assert_eq!((other.method(), other.upgrade()), (crate::Method::Connect, Upgrade::None));
+    let plain = from_parts(&Parts { protocol: Some("websocket"), ..GET }, &[]).unwrap();
+    assert_eq!(plain.upgrade(), Upgrade::None);
 }
 
 #[test]

@@ -130,6 +130,11 @@ fn what_a_backend_says_of_its_connection_is_read() {
         |fields: &str| read_raw(&crlf(&format!("HTTP/1.1 101 x\n{fields}\n\n")), Method::Get).unwrap();
     assert_eq!(switch("Connection: upgrade\nUpgrade: WebSocket").upgrade(), Upgrade::WebSocket);
     assert_eq!(switch("Connection: upgrade\nUpgrade: h2c").upgrade(), Upgrade::Other);
+    assert_eq!(switch("Connection: upgrade\nUpgrade: websocket, h2c").upgrade(), Upgrade::Other);
+    assert_eq!(
+        switch("Connection: upgrade\nUpgrade: websocket\nUpgrade: websocket").upgrade(),
+        Upgrade::Other
+    );
     assert_eq!(switch("Upgrade: websocket").upgrade(), Upgrade::None);
     assert!(!switch("x: y").is_interim());
 }

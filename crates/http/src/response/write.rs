@@ -14,13 +14,18 @@ impl ResponseHead {
     /// Writes the head for a client that speaks HTTP/1, with `body` as the framing of what follows.
     ///
     /// A status that has no body gets none, whatever `body` says; `Body::UntilClose` always says that the connection
-    /// closes. HEAD and 304 keep the length that the backend declared.
+    /// closes. HEAD and 304 keep the length that the backend declared. `Persist::Upgrade` makes it a 101 to a WebSocket,
+    /// whatever its status: HTTP/2 has another one for that.
     pub fn write(&self, edits: &Edits, body: Body, persist: Persist, out: &mut impl BufMut) {
-        out.put_slice(b"HTTP/1.1 ");
-        out.put_slice(decimal(self.status.into(), &mut [0; 20]));
-        out.put_slice(b" ");
-        out.put_slice(self.reason().as_bytes());
-        out.put_slice(b"\r\n");
+        if persist == Persist::Upgrade {
+            out.put_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        } else {
+            out.put_slice(b"HTTP/1.1 ");
+            out.put_slice(decimal(self.status.into(), &mut [0; 20]));
+            out.put_slice(b" ");
+            out.put_slice(self.reason().as_bytes());
+            out.put_slice(b"\r\n");
+        }
         let body = if crate::status::is_bodiless(self.status) { Body::None } else { body };
         let kept = self.kept(edits);
         match body {

@@ -1,6 +1,7 @@
 //! What is asked of one try's answer: whether the client gets it, with which edits, and whether a request that hangs
 //! goes elsewhere.
 
+use super::ending::Ending;
 use super::pump::{Judge, Leave};
 use super::repeat::{self, Cause, Situation, Then};
 use crate::headers;
@@ -97,6 +98,17 @@ impl Judge for Answers<'_, '_> {
     fn informational(&mut self) -> &Edits {
         self.edits.clear();
         self.edits
+    }
+
+    fn grants(&mut self, asked: &RequestHead) -> &Edits {
+        self.visit.note_status(101);
+        headers::to_client(self.edits, self.visit, Some(&self.route.to_client));
+        headers::from_tunnel(self.edits, asked);
+        self.edits
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::of(self.visit, self.backend)
     }
 }
 

@@ -9,7 +9,7 @@ use nearside_health::Fault;
 
 /// Who broke a try.
 pub(super) enum Blame {
-    /// The client, or nobody: the request's own time is over.
+    /// The client, or nobody: the request's own time is over, or it was ended from here.
     Client(Reason),
     /// The backend.
     Backend(Cause, Fault, Reason),
@@ -22,6 +22,9 @@ pub(super) fn blame(broken: &Broken, stale: bool) -> Blame {
         Broken::Client(ClientError::Malformed(_)) => Blame::Client(Reason::RefusedMalformed),
         Broken::Client(ClientError::TooLarge) => Blame::Client(Reason::RefusedTooLarge),
         Broken::Late(Wait::Client) => Blame::Client(Reason::RefusedTimeout),
+        // Whether there is a WebSocket at a path is no question of health.
+        Broken::NoTunnel => Blame::Client(Reason::FailedProtocol),
+        Broken::Ended(cause) => Blame::Client(cause.refusal()),
         Broken::Over => Blame::Client(Reason::FailedTimeout),
         Broken::Late(Wait::Backend) => Blame::Backend(Cause::Timeout, Fault::Timeout, Reason::FailedTimeout),
         Broken::Hung => Blame::Backend(Cause::Hung, Fault::Timeout, Reason::FailedTimeout),

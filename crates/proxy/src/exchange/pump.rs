@@ -3,16 +3,22 @@
 //! Both directions are state machines that one task polls in turn, so neither waits for the other and nothing
 //! is locked or split. Who cannot write does not read: that is the back-pressure.
 
+mod wait;
+
+use super::ending::{Cause, Ending};
+use super::frames::{Frames, Kind};
+use super::stream::{ends_in_trailers, is_events, is_grpc};
 use crate::deadline::Deadline;
 use crate::exchange::replay::Replay;
-use crate::exchange::vigil::{Seen, Vigil};
+use crate::exchange::vigil::Vigil;
 use crate::side::{Backend, BackendError, Client, ClientError, Fill, Head, Length};
 use nearside_core::policy::Timeouts;
-use nearside_http::{Edits, RequestHead, ResponseHead};
+use nearside_http::{Edits, RequestHead, ResponseHead, Version};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
+pub(super) use wait::Wait;
 
 /// Why a try ended without a whole answer.
 #[derive(Debug)]
@@ -29,6 +35,10 @@ pub(super) enum Broken {
     Status(u16),
     /// The backend is silent and was marked down, and a repeat is possible.
     Hung,
+    /// The answer would tell the client that it has its tunnel, and there is none.
+    NoTunnel,
+    /// It was ended from here.
+    Ended(Cause),
 }
 
 /// Whether a request that hangs on a backend that is down goes elsewhere.
@@ -42,19 +52,6 @@ pub(super) enum Leave {
     Never,
 }
 
-/// An answer whose body has brought less than this crawls, if it is late besides: a path that is only long brings a
-/// first window of TCP at once.
-const CRAWLS: u64 = 14_000;
-
-/// Whom an exchange waits for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Wait {
-    /// The client, to send or to take.
-    Client,
-    /// The backend, to send or to take.
-    Backend,
-}
-
 /// What is asked about an answer before the client gets it.
 pub(super) trait Judge {
     /// Whether the answer is dropped and the request repeated.
@@ -65,6 +62,10 @@ pub(super) trait Judge {
     fn edits(&mut self, head: &ResponseHead) -> &Edits;
     /// The edits of a 1xx head.
     fn informational(&mut self) -> &Edits;
+    /// The edits of the head that grants the tunnel for which `asked` asks.
+    fn grants(&mut self, asked: &RequestHead) -> &Edits;
+    /// What may end the try from here.
+    fn ending(&self) -> Ending;
 }
 
 /// What was carried.
@@ -78,6 +79,10 @@ pub(super) struct Carried {
     pub(super) head_at: Option<Instant>,
     /// Whether the request went out whole.
     pub(super) request_whole: bool,
+    /// Whether a tunnel was granted, which is to be carried from here on.
+    pub(super) tunnel: bool,
+    /// Where the messages of an answer of gRPC end, to a client whose protocol has trailers.
+    pub(super) messages: Option<Frames>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,6 +104,7 @@ enum Down {
     Head,
     Body,
     Flush,
+    Tunnel,
 }
 
 /// One try under way.
@@ -110,10 +116,14 @@ pub(super) struct Pump<'a, 'v, C, B, J> {
     pub(super) vigil: &'a mut Vigil<'v>,
     pub(super) deadline: &'a mut Deadline,
     pub(super) timeouts: &'a Timeouts,
+    /// When the request came.
+    pub(super) since: Instant,
     /// When the request as a whole has to have ended.
     pub(super) until: Option<Instant>,
     /// The most bytes of request body.
     pub(super) body_limit: Option<u64>,
+    /// Whether the request asks for a tunnel.
+    pub(super) asks_tunnel: bool,
     pub(super) carried: Carried,
 }
 
@@ -126,13 +136,25 @@ struct Turn {
     /// When that is over.
     ends: Option<Instant>,
     progress: bool,
+    /// Whether a body is a stream, which says something when there is something to say.
+    is_stream: bool,
+    /// What may end the try from here, once it has lived for a moment.
+    ending: Option<Ending>,
 }
 
 impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
-    /// Runs the try to its end.
+    /// Runs the try to its end, or until it is a tunnel.
     pub(super) async fn run(&mut self) -> Result<(), Broken> {
         let up = if self.replay.is_empty() { Up::Body } else { Up::Replay(0) };
-        let mut turn = Turn { up, down: Down::Head, deadline_set_for: None, ends: None, progress: true };
+        let mut turn = Turn {
+            up,
+            down: Down::Head,
+            deadline_set_for: None,
+            ends: None,
+            progress: true,
+            is_stream: is_grpc(self.client.head().fields()),
+            ending: None,
+        };
         let ended = poll_fn(|cx| self.poll(&mut turn, cx)).await;
         self.carried.request_whole = turn.up == Up::Done;
         ended
@@ -163,63 +185,6 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             turn.ends = Some(self.until.map_or(at, |until| until.min(at)));
         }
         self.poll_time(turn, wait, cx).map(Err)
-    }
-
-    /// Waits for the deadline, and looks after the backend on the way there.
-    fn poll_time(&mut self, turn: &Turn, wait: Wait, cx: &mut Context<'_>) -> Poll<Broken> {
-        loop {
-            let next = self.vigil.next();
-            self.deadline.set_at(turn.ends.min(next.or(turn.ends)));
-            let fell = self.vigil.poll_fell(cx).is_ready();
-            if !fell {
-                ready!(self.deadline.poll(cx));
-            }
-            let now = Instant::now();
-            if turn.ends.is_some_and(|ends| now >= ends) {
-                // Cut short by the time of the request as a whole, it may have had little of its own.
-                let own = self.until.is_none_or(|until| now < until) || self.vigil.noted();
-                return Poll::Ready(match wait {
-                    Wait::Backend if !own => Broken::Over,
-                    Wait::Backend | Wait::Client => Broken::Late(wait),
-                });
-            }
-            if self.vigil.look(now, self.seen(turn, wait)) {
-                match self.judge.leaves(self.client.head(), self.replay.is_whole()) {
-                    Leave::Now => return Poll::Ready(Broken::Hung),
-                    Leave::Later(after) => self.vigil.again(now, after),
-                    Leave::Never => self.vigil.end(),
-                }
-            }
-        }
-    }
-
-    fn seen(&self, turn: &Turn, wait: Wait) -> Seen {
-        match turn.down {
-            Down::Head => Seen::Silent,
-            Down::Body if wait == Wait::Backend && self.carried.down < CRAWLS => Seen::Crawling,
-            Down::Body | Down::Flush => Seen::Busy,
-        }
-    }
-
-    /// Whom the exchange waits for now, and how long it may. A client that pauses its upload is nobody's fault but
-    /// its own, so the backend's clock runs only once the request has gone out.
-    fn allowed(&self, turn: &Turn, up_waits: Option<Wait>) -> (Wait, Duration) {
-        match (turn.down, up_waits) {
-            (Down::Head, None) => (Wait::Backend, self.timeouts.response),
-            (Down::Head, Some(wait)) => (wait, self.timeouts.body_idle),
-            (Down::Flush, _) => (Wait::Client, self.timeouts.body_idle),
-            (Down::Body, _) => {
-                let wait = if self.backend.data().is_empty() { Wait::Backend } else { Wait::Client };
-                (wait, self.timeouts.body_idle)
-            }
-        }
-    }
-
-    fn up_waits_for(&self, up: Up) -> Wait {
-        match up {
-            Up::Body if self.client.data().is_empty() => Wait::Client,
-            Up::Replay(_) | Up::Body | Up::Flush | Up::Done | Up::Stopped(_) => Wait::Backend,
-        }
     }
 
     /// Carries the request's body; ready once there is nothing left to do.
@@ -294,11 +259,12 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
     fn poll_down(&mut self, turn: &mut Turn, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
             let next = match turn.down {
-                Down::Head => ready!(self.poll_head(turn.up, cx)),
+                Down::Head => ready!(self.poll_head(turn, cx)),
                 Down::Body => ready!(self.poll_answer_body(cx)),
                 Down::Flush => {
                     return self.client.poll_flush(cx).map_err(Broken::Client);
                 }
+                Down::Tunnel => return Poll::Ready(Ok(())),
             };
             turn.progress = true;
             match next {
@@ -308,12 +274,12 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
         }
     }
 
-    fn poll_head(&mut self, up: Up, cx: &mut Context<'_>) -> Poll<Result<Down, Broken>> {
+    fn poll_head(&mut self, turn: &mut Turn, cx: &mut Context<'_>) -> Poll<Result<Down, Broken>> {
         let head = match ready!(self.backend.poll_head(cx)) {
             Ok(head) => head,
             Err(error) => {
                 // What stopped the upload says more than the silence after it.
-                let cause = if let Up::Stopped(first) = up { first } else { error };
+                let cause = if let Up::Stopped(first) = turn.up { first } else { error };
                 return Poll::Ready(Err(Broken::Backend(cause)));
             }
         };
@@ -332,18 +298,32 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
                 let now = Instant::now();
                 self.carried.head_at = Some(now);
                 self.vigil.answered(now);
-                self.start_answer(length)
+                self.start_answer(length, turn)
             }
         })
     }
 
-    fn start_answer(&mut self, length: Length) -> Result<Down, Broken> {
+    fn start_answer(&mut self, length: Length, turn: &mut Turn) -> Result<Down, Broken> {
         let head = self.backend.head();
         let status = head.status();
         if self.judge.repeats(self.client.head(), status, self.replay.is_whole()) {
             return Err(Broken::Status(status));
         }
         self.replay.close();
+        if length == Length::Tunnel {
+            self.carried.tunnel = true;
+            self.client.answer(head, self.judge.grants(self.client.head()), length);
+            return Ok(Down::Tunnel);
+        }
+        // In HTTP/2 any success grants a tunnel, and this one does not.
+        if self.asks_tunnel && self.client.head().version() == Version::Http2 && status / 100 == 2 {
+            return Err(Broken::NoTunnel);
+        }
+        turn.is_stream = is_grpc(head.fields()) || is_events(head.fields());
+        let trails = length == Length::Unknown && self.client.head().version() == Version::Http2;
+        if trails && ends_in_trailers(head.fields()) {
+            self.carried.messages = Some(Frames::new(Kind::Grpc));
+        }
         self.client.answer(head, self.judge.edits(head), length);
         Ok(Down::Body)
     }
@@ -371,6 +351,9 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
         }
         match ready!(self.client.poll_write(cx, self.backend.data())) {
             Ok(count) => {
+                if let Some(messages) = &mut self.carried.messages {
+                    messages.pass(self.backend.data().get(..count).unwrap_or(&[]));
+                }
                 self.backend.consume(count);
                 self.carried.down += count as u64;
                 Poll::Ready(Ok(Down::Body))

@@ -493,3 +493,54 @@ async fn a_client_that_pauses_or_goes_away_is_no_fault_of_the_backend() {
     .await;
     assert_eq!(site.faults(0), 0);
 }
+
+/// Begins an answer of this type, and says no more.
+fn begun(kind: &str) -> Does {
+    Does::Says(format!("HTTP/1.1 200 x\r\ncontent-type: {kind}\r\ncontent-length: 99\r\n\r\nhi"))
+}
+
+#[tokio::test]
+async fn an_answer_that_falls_silent_is_a_fault_and_a_stream_that_does_has_its_own_time_and_is_none() {
+    let (soon, late) = (Duration::from_millis(50), Duration::from_mins(1));
+    for (kind, body_idle, stream_idle, faults) in [
+        ("text/plain", soon, late, 1),
+        ("text/event-stream; charset=utf-8", late, soon, 0),
+        ("application/grpc+proto", late, soon, 0),
+    ] {
+        let backend = Backend::new(begun(kind)).await;
+        let site = Site::new(&[&backend], |generation| {
+            let timeouts = &mut generation.pools[0].timeouts;
+            (timeouts.body_idle, timeouts.stream_idle) = (body_idle, stream_idle);
+        });
+        assert!(site.ask("GET").await.ends_with("\r\n\r\nhi"), "{kind}");
+        assert_eq!(site.faults(0), faults, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_says_little_is_not_slow_as_an_answer_that_crawls_is() {
+    let crawling = Backend::new(begun("text/plain")).await;
+    let events = Backend::new(begun("text/event-stream")).await;
+    let well = Backend::says(200, "well").await;
+    let site = Site::new(&[&crawling, &events, &well], |generation| {
+        generation.backends.iter_mut().for_each(|backend| backend.priority = 1);
+    });
+    let live = site.world.live();
+    for index in 0..3 {
+        // All are equally near, or only the first that answers would be asked again.
+        let cell = live.evidence.cell(BackendId::new(index)).unwrap();
+        cell.observe_rtt(Duration::from_micros(10), live.evidence.now());
+    }
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        open.push(site.client("GET /x HTTP/1.1\r\nhost: www.example.com\r\n\r\n").await);
+    }
+    // If both were late, neither would be left: most of its tier has to be prompt.
+    patiently(async {
+        while !live.evidence.is_down(BackendId::new(0)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(!live.evidence.is_down(BackendId::new(1)));
+}

@@ -68,6 +68,8 @@ pub struct Downstream {
     finished: bool,
     /// Whether the answer at hand ends by an orderly close, which has not come yet.
     ends_by_close: bool,
+    /// Whether it is a tunnel now.
+    tunnel: bool,
 }
 
 impl Downstream {
@@ -85,6 +87,7 @@ impl Downstream {
             urges: false,
             finished: false,
             ends_by_close: false,
+            tunnel: false,
         }
     }
 
@@ -215,7 +218,19 @@ impl Downstream {
                 (Body::UntilClose, Outbound::UntilClose)
             }
             Length::Unknown => (Body::Chunked, Outbound::Chunked),
+            Length::Tunnel => (Body::None, Outbound::UntilClose),
         }
+    }
+
+    /// Says yes to a tunnel: what has come behind the request is its first bytes.
+    fn switch(&mut self, head: &ResponseHead, edits: &Edits) {
+        head.write(edits, Body::None, Persist::Upgrade, self.conn.output());
+        self.tunnel = true;
+        self.keeps = false;
+        self.answer = Outbound::UntilClose;
+        self.body = Inbound::begin(Body::UntilClose, &mut self.conn);
+        self.ends_by_close = true;
+        self.stage = Stage::Started;
     }
 }
 
@@ -273,7 +288,11 @@ impl Sink for Downstream {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        self.conn.poll_flush(cx).map_err(|_failed| ClientError::Gone)
+        ready!(self.conn.poll_flush(cx)).map_err(|_failed| ClientError::Gone)?;
+        if self.tunnel && self.ends_by_close && self.stage == Stage::Whole {
+            return self.poll_shutdown(cx).map_err(|_failed| ClientError::Gone);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -283,8 +302,9 @@ impl Client for Downstream {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // What the client has sent ahead stays where it is, and the watch ends with it: the buffer is bounded.
-        if self.finished || !self.conn.input().is_empty() {
+        // What the client has sent ahead stays where it is, and the watch ends with it: the buffer is bounded. A tunnel
+        // whose direction has ended is told of nothing more.
+        if self.finished || self.tunnel || !self.conn.input().is_empty() {
             return Poll::Pending;
         }
         match ready!(self.conn.poll_read(cx)) {
@@ -307,6 +327,9 @@ impl Client for Downstream {
     }
 
     fn answer(&mut self, head: &ResponseHead, edits: &Edits, length: Length) {
+        if length == Length::Tunnel {
+            return self.switch(head, edits);
+        }
         let (body, outbound) = self.frame(head.status(), length);
         self.keeps =
             self.keeps && body != Body::UntilClose && self.reads_out() && !self.presence.is_closing();

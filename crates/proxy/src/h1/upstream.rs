@@ -9,10 +9,11 @@ use super::conn::Conn;
 use crate::io::Io;
 use crate::side::{Backend, BackendError, Fill, Head, Length, Sink, Source};
 use crate::stock::Stock;
+use crate::websocket;
 use crate::worker::Worker;
 use nearside_http::response;
 use nearside_http::{
-    Body, Edits, Fields, Gate, Limits, Method, Persist, Progress, RequestHead, ResponseHead,
+    Body, Edits, Fields, Gate, Limits, Method, Persist, Progress, RequestHead, ResponseHead, Upgrade,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -42,6 +43,10 @@ pub struct Upstream {
     body: Inbound,
     /// Whether another request may follow once the answer has ended.
     keeps: bool,
+    /// What a 101 has to prove itself with, where one was asked for.
+    expected: Option<String>,
+    /// Whether it is a tunnel now.
+    tunnel: bool,
 }
 
 impl Upstream {
@@ -64,6 +69,8 @@ impl Upstream {
             interim: 0,
             body: Inbound::NONE,
             keeps: false,
+            expected: None,
+            tunnel: false,
         }
     }
 
@@ -96,8 +103,7 @@ impl Upstream {
             return Ok((status != 100).then_some(Head::Informational));
         }
         if status == 101 {
-            // Nobody asked for one.
-            return Err(BackendError::Protocol);
+            return self.switch().map(Some);
         }
         self.answered = true;
         self.keeps = self.head.keep_alive() && self.sent == Sent::Whole;
@@ -107,6 +113,26 @@ impl Upstream {
             Body::Length(length) => Length::Known(length),
             Body::Chunked | Body::UntilClose => Length::Unknown,
         })))
+    }
+}
+
+impl Upstream {
+    /// Takes a 101 that was asked for, after the request had left whole, and that proves that its key was read.
+    fn switch(&mut self) -> Result<Head, BackendError> {
+        let asked = self.expected.as_deref().filter(|_| self.sent == Sent::Whole);
+        let granted = asked.is_some_and(|expected| {
+            self.head.upgrade() == Upgrade::WebSocket && websocket::proves(&self.head, expected)
+        });
+        if !granted {
+            return Err(BackendError::Protocol);
+        }
+        self.tunnel = true;
+        self.answered = true;
+        self.keeps = false;
+        self.sent = Sent::Part;
+        self.request = Outbound::UntilClose;
+        self.body = Inbound::begin(Body::UntilClose, &mut self.conn);
+        Ok(Head::Final(Length::Tunnel))
     }
 }
 
@@ -155,22 +181,27 @@ impl Sink for Upstream {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
-        let flushed = ready!(self.conn.poll_flush(cx)).map_err(|_failed| BackendError::Reset);
+        let mut flushed = ready!(self.conn.poll_flush(cx));
         if flushed.is_ok() && self.sent == Sent::Finished {
+            if self.tunnel {
+                flushed = ready!(self.conn.poll_shutdown(cx));
+            }
             self.sent = Sent::Whole;
         }
-        Poll::Ready(flushed)
+        Poll::Ready(flushed.map_err(|_failed| BackendError::Reset))
     }
 }
 
 impl Backend for Upstream {
     fn request(&mut self, head: &RequestHead, edits: &Edits, length: Length) {
         let (body, outbound) = match length {
-            Length::None => (Body::None, Outbound::Nothing),
+            Length::None | Length::Tunnel => (Body::None, Outbound::Nothing),
             Length::Known(length) => (Body::Length(length), Outbound::Known(length)),
             Length::Unknown => (Body::Chunked, Outbound::Chunked),
         };
-        head.write(edits, body, Persist::Keep, self.conn.output());
+        let persist = if length == Length::Tunnel { Persist::Upgrade } else { Persist::Keep };
+        head.write(edits, body, persist, self.conn.output());
+        self.expected = (length == Length::Tunnel).then(|| websocket::expected(head, edits)).flatten();
         self.method = head.method();
         self.request = outbound;
         self.sent = Sent::Part;

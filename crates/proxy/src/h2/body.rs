@@ -102,9 +102,17 @@ impl Outbound {
     pub(super) fn new(stream: SendStream<Bytes>, length: Length) -> Self {
         let left = match length {
             Length::Known(length) => Some(length),
-            Length::None | Length::Unknown => None,
+            Length::None | Length::Unknown | Length::Tunnel => None,
         };
         Self::Open(Open { stream, held: Bytes::new(), left })
+    }
+
+    /// Begins the body of a tunnel that was granted, of whose head it was not known whether one follows.
+    pub(super) fn open(&mut self) {
+        *self = match std::mem::replace(self, Self::Stopped) {
+            Self::Nothing(stream) => Self::new(stream, Length::Tunnel),
+            other => other,
+        };
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Stopped>> {

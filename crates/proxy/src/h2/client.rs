@@ -8,7 +8,7 @@ use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use nearside_http::{Edits, Fields, Known, Method, Refusal, RequestHead, ResponseHead};
+use nearside_http::{Edits, Fields, Known, Method, Refusal, RequestHead, ResponseHead, Upgrade};
 use std::task::{Context, Poll, ready};
 
 /// The client's side of one exchange on an HTTP/2 connection.
@@ -21,6 +21,8 @@ pub struct Stream {
     answer: Option<Outbound>,
     /// Whether the client waits for 100 before it sends the body.
     expects: bool,
+    /// Whether what the client sends is left alone: it asks for a tunnel that is not granted yet.
+    held: bool,
 }
 
 impl Stream {
@@ -39,9 +41,17 @@ impl Stream {
         match head::read_request(&Request::from_parts(parts, ()), scheme, body.is_end()) {
             Ok(head) => {
                 let expects = head.expects_continue();
-                Ok(Self { head, body, trailers: None, respond, answer: None, expects })
+                let held = head.upgrade() == Upgrade::WebSocket;
+                Ok(Self { head, body, trailers: None, respond, answer: None, expects, held })
             }
             Err(refusal) => Err(Refused { refusal, respond, is_head }),
+        }
+    }
+
+    fn reset(&mut self, reason: Reason) {
+        match &mut self.answer {
+            Some(answer) => answer.abort(reason),
+            None => self.respond.send_reset(reason),
         }
     }
 
@@ -117,6 +127,9 @@ impl Source for Stream {
     type Error = ClientError;
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, ClientError>> {
+        if self.held {
+            return Poll::Ready(Ok(Fill::End));
+        }
         let filled = self.body.poll_fill(cx);
         if filled.is_pending() {
             self.urge();
@@ -146,7 +159,7 @@ impl Source for Stream {
     }
 
     fn is_end(&self) -> bool {
-        self.body.is_end()
+        self.held || self.body.is_end()
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
@@ -205,7 +218,12 @@ impl Client for Stream {
         let bodiless = matches!(length, Length::None | Length::Known(0))
             || self.head.method() == Method::Head
             || matches!(head.status(), 204 | 304);
-        let response = head::write_response(head, edits, length);
+        let response = if length == Length::Tunnel {
+            self.held = false;
+            head::write_grant(head, edits)
+        } else {
+            head::write_response(head, edits, length)
+        };
         self.answer = Some(match self.respond.send_response(response, bodiless) {
             Ok(stream) if bodiless => Outbound::Nothing(stream),
             Ok(stream) => Outbound::new(stream, length),
@@ -217,10 +235,11 @@ impl Client for Stream {
         self.answer.is_some()
     }
 
+    fn cancel(&mut self) {
+        self.reset(Reason::CANCEL);
+    }
+
     fn abort(&mut self) {
-        match &mut self.answer {
-            Some(answer) => answer.abort(Reason::INTERNAL_ERROR),
-            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
-        }
+        self.reset(Reason::INTERNAL_ERROR);
     }
 }

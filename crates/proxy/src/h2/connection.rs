@@ -46,6 +46,7 @@ struct Shared {
 pub(super) struct State {
     streams: AtomicUsize,
     over: AtomicBool,
+    settled: AtomicBool,
     waiting: AtomicUsize,
     room: Notify,
     sent: Arc<AtomicU32>,
@@ -55,6 +56,19 @@ impl State {
     /// Whether the backend cannot have seen anything of this stream.
     pub(super) fn is_unseen(&self, stream: u32) -> bool {
         stream > self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the backend's SETTINGS have come, or the connection takes no further streams.
+    pub(super) async fn settled(&self) {
+        let is_known = || self.settled.load(Ordering::Relaxed) || self.over.load(Ordering::Relaxed);
+        while !is_known() {
+            let mut told = std::pin::pin!(self.room.notified());
+            // Before another look, so that what happens in between is not missed.
+            told.as_mut().enable();
+            if !is_known() {
+                told.await;
+            }
+        }
     }
 
     fn end(&self) {
@@ -138,6 +152,10 @@ where
         }
         if cork.is_going_away() && !state.over.load(Ordering::Relaxed) {
             state.end();
+        }
+        if !state.settled.load(Ordering::Relaxed) && cork.is_settled() {
+            state.settled.store(true, Ordering::Relaxed);
+            state.room.notify_waiters();
         }
         // The backend's SETTINGS may have made room.
         if state.waiting.load(Ordering::Relaxed) > 0

@@ -79,6 +79,11 @@ impl<T> Cork<T> {
         self.lock().shim.is_flooded()
     }
 
+    /// Whether the peer's first SETTINGS have come.
+    pub(super) fn is_settled(&self) -> bool {
+        self.lock().shim.is_settled()
+    }
+
     /// Whether the peer has said that it takes no further streams.
     pub(super) fn is_going_away(&self) -> bool {
         self.lock().shim.is_going_away()

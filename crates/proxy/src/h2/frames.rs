@@ -43,6 +43,8 @@ pub(super) struct Frames {
     head: [u8; HEAD],
     have: usize,
     skip: u32,
+    begun: bool,
+    passed: bool,
 }
 
 impl Frames {
@@ -56,11 +58,17 @@ impl Frames {
         Self { skip: PREFACE, ..Self::default() }
     }
 
+    /// Whether the first frame has come whole.
+    pub(super) fn has_passed_first(&self) -> bool {
+        self.passed
+    }
+
     /// Shows each head that ends in `bytes` to `seen`.
     pub(super) fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Head)) {
         loop {
             let payload = bytes.len().min(self.skip as usize);
             self.skip -= u32::try_from(payload).unwrap_or(self.skip);
+            self.passed |= self.begun && self.skip == 0;
             let Some(rest) = bytes.get(payload..) else { return };
             let take = rest.len().min(HEAD - self.have);
             let Some((begun, rest)) = rest.split_at_checked(take) else { return };
@@ -72,6 +80,7 @@ impl Frames {
             }
             let [a, b, c, kind, _, s, t, u, v] = self.head;
             self.have = 0;
+            self.begun = true;
             self.skip = u32::from_be_bytes([0, a, b, c]);
             seen(Head { kind, stream: u32::from_be_bytes([s & 0x7f, t, u, v]) });
             bytes = rest;
@@ -107,6 +116,18 @@ mod tests {
                 frames.scan(piece, |head| seen.push((head.kind, head.stream)));
             }
             assert_eq!(seen, expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn the_first_frame_has_passed_once_it_is_whole() {
+        for payload in [&[][..], &[1; 18]] {
+            let bytes = frame(kind::SETTINGS, 0, payload);
+            let mut frames = Frames::of_server();
+            frames.scan(&bytes[..bytes.len() - 1], |_| {});
+            assert!(!frames.has_passed_first());
+            frames.scan(&bytes[bytes.len() - 1..], |_| {});
+            assert!(frames.has_passed_first());
         }
     }
 

@@ -1,7 +1,8 @@
 //! Heads and trailers between `http`'s form, which `h2` speaks, and ours.
 
 use crate::side::Length;
-use http::header::{CONTENT_LENGTH, HeaderName};
+use ::h2::ext::Protocol;
+use http::header::{CONTENT_LENGTH, HeaderName, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use nearside_http::request::Parts;
@@ -16,6 +17,7 @@ pub(super) fn read_request(request: &Request<()>, scheme: &str, end: bool) -> Re
         scheme: uri.scheme_str().or(Some(scheme)),
         authority: uri.authority().map(Authority::as_str),
         path: uri.path_and_query().map_or("", PathAndQuery::as_str),
+        protocol: request.extensions().get::<Protocol>().map(Protocol::as_str),
         end,
     };
     let mut head = RequestHead::new();
@@ -43,9 +45,16 @@ pub(super) fn write_request(
         uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
     }
     *request.uri_mut() = Uri::from_parts(uri).ok()?;
-    *request.method_mut() = http::Method::from_bytes(head.method_text().as_bytes()).ok()?;
     let most = head.fields().len() + edits.added().count() + 2;
     *request.headers_mut() = map(head.forwarded(edits), most, length);
+    if length == Length::Tunnel {
+        *request.method_mut() = http::Method::CONNECT;
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        // Keys and their proofs are HTTP/1's (RFC 8441, section 5).
+        request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+    } else {
+        *request.method_mut() = http::Method::from_bytes(head.method_text().as_bytes()).ok()?;
+    }
     Some(request)
 }
 
@@ -70,6 +79,13 @@ pub(super) fn write_response(head: &ResponseHead, edits: &Edits, length: Length)
         length => length,
     };
     *response.headers_mut() = map(head.forwarded(edits), most, length);
+    response
+}
+
+/// Writes the answer that grants a client its tunnel.
+pub(super) fn write_grant(head: &ResponseHead, edits: &Edits) -> Response<()> {
+    let mut response = write_response(head, edits, Length::Tunnel);
+    *response.status_mut() = StatusCode::OK;
     response
 }
 

@@ -173,6 +173,7 @@ where
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(Some(FAULTS))
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        .enable_connect_protocol()
         .handshake::<_, Bytes>(cork.clone());
     let mut handshake = pin!(handshake);
     poll_fn(|cx| {

@@ -154,6 +154,11 @@ impl Shim {
         self.goaway
     }
 
+    /// Whether the peer's first SETTINGS have come whole.
+    pub(super) fn is_settled(&self) -> bool {
+        self.incoming.has_passed_first()
+    }
+
     /// The last stream that we opened, 0 for none.
     pub(super) fn opened(&self) -> u32 {
         self.opened

@@ -28,6 +28,8 @@ pub struct Upstream {
     trailers: Option<Fields>,
     /// Whether the head of the answer excludes a body.
     bodiless: bool,
+    /// Whether the request asks for a tunnel.
+    asks_tunnel: bool,
 }
 
 /// How far the answer has come.
@@ -55,7 +57,14 @@ impl Upstream {
             head: ResponseHead::new(),
             trailers: None,
             bodiless: false,
+            asks_tunnel: false,
         }
+    }
+
+    /// Whether the backend makes tunnels of streams (RFC 8441). Its SETTINGS say so, and are waited for.
+    pub async fn takes_tunnels(&self) -> bool {
+        self.slot.state().settled().await;
+        self.requests.is_extended_connect_protocol_enabled()
     }
 
     /// What an error of the stream means for the try.
@@ -183,7 +192,9 @@ impl Backend for Upstream {
         // A failure means that the connection has ended or takes no more streams; nothing was sent then.
         if let Ok((answer, request)) = self.requests.send_request(request, bodiless) {
             self.stream = answer.stream_id().as_u32();
-            self.request = if bodiless { Outbound::Nothing(request) } else { Outbound::new(request, length) };
+            self.asks_tunnel = length == Length::Tunnel;
+            let nothing = bodiless || self.asks_tunnel;
+            self.request = if nothing { Outbound::Nothing(request) } else { Outbound::new(request, length) };
             self.answer = Answer::Awaited(answer);
         }
     }
@@ -200,6 +211,10 @@ impl Backend for Upstream {
                 let body = Inbound::new(body);
                 self.take(&Response::from_parts(parts, ()), body.is_end())?;
                 self.answer = Answer::Body(body);
+                if self.asks_tunnel && self.head.status() / 100 == 2 {
+                    self.request.open();
+                    return Poll::Ready(Ok(Head::Final(Length::Tunnel)));
+                }
                 let length = match self.head.body() {
                     Body::None => Length::None,
                     Body::Length(length) => Length::Known(length),

@@ -11,7 +11,8 @@ use crate::worker::Worker;
 use crate::{h1, h2};
 use nearside_core::BackendId;
 use nearside_core::generation::Backend;
-use nearside_core::policy::Connections;
+use nearside_core::policy::{Connections, Protocol};
+use rustls::ClientConfig;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +36,35 @@ struct Span {
     deadline: Instant,
 }
 
+impl Span {
+    fn within(within: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, deadline: start + within }
+    }
+}
+
+/// The protocols that a handshake offers.
+#[derive(Clone, Copy)]
+enum Alpn {
+    /// Those of the pool.
+    Pool,
+    /// HTTP/1.1 alone.
+    H1,
+}
+
+impl Alpn {
+    fn of(self, config: &Arc<ClientConfig>) -> Arc<ClientConfig> {
+        match self {
+            Self::Pool => Arc::clone(config),
+            Self::H1 => {
+                let mut config = ClientConfig::clone(config);
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Arc::new(config)
+            }
+        }
+    }
+}
+
 impl Want<'_> {
     /// A connection that is there.
     pub(super) fn kept(&self) -> Option<Checkout> {
@@ -52,8 +82,8 @@ impl Want<'_> {
         rules: &Connections,
         within: Duration,
     ) -> Result<Checkout, ConnectError> {
-        let start = Instant::now();
-        let span = Span { start, deadline: start + within };
+        let span = Span::within(within);
+        let start = span.start;
         loop {
             let dialling = match self.slot.turn() {
                 Turn::Dial(dialling) => dialling,
@@ -87,6 +117,55 @@ impl Want<'_> {
             }
             return self.wait(rules, span).await;
         }
+    }
+
+    /// A connection that can become a tunnel, or a stream that can.
+    pub(super) async fn for_tunnel(
+        &self,
+        rules: &Connections,
+        within: Duration,
+        fresh_only: bool,
+    ) -> Result<Checkout, ConnectError> {
+        let span = Span::within(within);
+        let kept = if fresh_only { None } else { self.kept() };
+        let found = match kept {
+            Some(kept) => kept,
+            None => self.connect(rules, within).await?,
+        };
+        let Kind::H2(stream) = &found.conn.kind else { return Ok(found) };
+        let takes = timeout_at(span.deadline, stream.takes_tunnels()).await;
+        if takes.map_err(|_elapsed| ConnectError::Timeout)? {
+            return Ok(found);
+        }
+        drop(found);
+        if self.slot.key.protocol == Protocol::Auto {
+            self.dial_h1(rules, span).await
+        } else {
+            Err(ConnectError::NoTunnel)
+        }
+    }
+
+    /// A connection of HTTP/1.1 to a backend that prefers HTTP/2, and makes no tunnels in it.
+    async fn dial_h1(&self, rules: &Connections, span: Span) -> Result<Checkout, ConnectError> {
+        let gate = &self.slot.reserve.gate;
+        let permit = loop {
+            match gate.try_enter(rules.max) {
+                Some(permit) => break permit,
+                None if self.slot.reserve.spare() => {}
+                None => return Err(ConnectError::Overloaded),
+            }
+        };
+        let (lease, dialled) = match self.reach(permit, span.deadline, Alpn::H1).await {
+            // One that speaks nothing else ends the handshake.
+            Err(ConnectError::Tls(_)) => return Err(ConnectError::NoTunnel),
+            reached => reached?,
+        };
+        if dialled.io.alpn() == Some(b"h2") {
+            return Err(ConnectError::NoTunnel);
+        }
+        let kind = Kind::H1(h1::Upstream::new(dialled.io, self.worker));
+        let link = Link { slot: Arc::clone(&self.slot), address: dialled.address, lease };
+        Ok(Checkout { conn: Conn { kind, link }, reused: false, connect: span.start.elapsed() })
     }
 
     /// Waits in the queue for a permit, for a connection that is passed on, or for a stream.
@@ -146,10 +225,7 @@ impl Want<'_> {
     }
 
     async fn establish(&self, permit: Permit<Idle>, span: Span) -> Result<Conn, ConnectError> {
-        let cell = self.live.evidence.cell(self.id).ok_or(ConnectError::NoAddress)?;
-        let lease = Arc::new(Lease::new(permit, cell.connections().enter()));
-        let dialled = self.reach(span.deadline).await?;
-        cell.observe_rtt(dialled.round_trip, self.live.evidence.now());
+        let (lease, dialled) = self.reach(permit, span.deadline, Alpn::Pool).await?;
         let Dialled { io, address, .. } = dialled;
         let h2 = self.slot.key.speaks_h2(io.alpn()).ok_or(ConnectError::Protocol)?;
         if !h2 {
@@ -166,10 +242,17 @@ impl Want<'_> {
         Ok(conn)
     }
 
-    async fn reach(&self, deadline: Instant) -> Result<Dialled, ConnectError> {
+    async fn reach(
+        &self,
+        permit: Permit<Idle>,
+        deadline: Instant,
+        alpn: Alpn,
+    ) -> Result<(Arc<Lease>, Dialled), ConnectError> {
+        let cell = self.live.evidence.cell(self.id).ok_or(ConnectError::NoAddress)?;
+        let lease = Arc::new(Lease::new(permit, cell.connections().enter()));
         let client = self.live.backend_tls.pool(self.backend.pool);
         let name = self.live.backend_tls.server_name(self.id);
-        let tls = client.zip(name).map(|(client, name)| (Arc::clone(&client.config), name.clone()));
+        let tls = client.zip(name).map(|(client, name)| (alpn.of(&client.config), name.clone()));
         let region = self.live.generation.region(self.backend.region);
         let addresses = self.live.evidence.addresses(self.id);
         let to = Destination {
@@ -181,7 +264,9 @@ impl Want<'_> {
             preamble: self.slot.key.preamble,
             tls: tls.filter(|_| self.backend.endpoint.tls),
         };
-        Ok(dial::dial(self.worker.edge.dialler(), &to, deadline).await?)
+        let dialled = dial::dial(self.worker.edge.dialler(), &to, deadline).await?;
+        cell.observe_rtt(dialled.round_trip, self.live.evidence.now());
+        Ok((lease, dialled))
     }
 
     /// A stream of the connection that another has just dialled.

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 /// To the only backend, for a client that all tests share.
 fn errand(afresh: bool) -> Errand {
-    Errand { backend: first(), afresh, parties: client(1) }
+    Errand { backend: first(), afresh, tunnel: false, parties: client(1) }
 }
 
 /// The connection of a client at this port.

@@ -23,6 +23,10 @@ use tokio::time::MissedTickBehavior;
 /// within a round trip, and nothing that ends well waits for one that never goes.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// How long the streams that are open at the deadline have to end in their protocols' way: more than a tunnel takes
+/// for its last frames, so that each leaves its record.
+const PARTING: Duration = Duration::from_secs(3);
+
 /// A listener with its socket.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -146,9 +150,10 @@ async fn part(worker: &Worker, shutdown: &Shutdown) {
     let deadline = worker.edge.live.load().generation.shutdown.deadline;
     worker.presences.leave(if shutdown.is_handed_over() { Leave::Goaway } else { Leave::AtOnce });
     if tokio::time::timeout(deadline, worker.presences.empty(PATIENCE)).await.is_err() {
-        // A connection that is idle by now is closed. Those with something on them are cut with the runtime.
+        // A connection that is idle by now is closed. Streams that take longer to end are cut with the runtime.
         worker.presences.leave(Leave::AtOnce);
-        drop(tokio::time::timeout(PATIENCE, worker.presences.empty(PATIENCE)).await);
+        worker.end_streams();
+        drop(tokio::time::timeout(PARTING, worker.presences.empty(PATIENCE)).await);
     }
 }
 

@@ -253,3 +253,31 @@ async fn a_reader_that_stops_holds_the_writer_back() {
     talk.say("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     patiently(talk.served).await.unwrap();
 }
+
+/// Grants a tunnel and says back what comes, up to its end.
+fn tunnel(client: &mut Downstream) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    Box::pin(async move {
+        let mut edits = Edits::new();
+        edits.set_name("sec-websocket-accept", b"proof").unwrap();
+        let head =
+            answer_head(client.head().method(), "HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 3\r\n\r\n");
+        client.answer(&head, &edits, Length::Tunnel);
+        poll_fn(|cx| client.poll_flush(cx)).await.unwrap();
+        let (body, _) = read_body(client).await.unwrap();
+        let more = [&b"heard: "[..], &body].concat();
+        write_body(client, &more, None).await.is_ok()
+    })
+}
+
+#[tokio::test]
+async fn a_tunnel_is_granted_with_101_and_its_directions_end_one_by_one() {
+    let mut talk = Talk::begin(tunnel).await;
+    talk.say("GET / HTTP/1.1\r\nhost: a\r\n\r\nearly, ").await;
+    talk.hears("HTTP/1.1 101 Switching Protocols\r\nx: y\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: proof\r\n\r\n").await;
+    talk.say("late").await;
+    talk.far.shutdown().await.unwrap();
+    assert_eq!(talk.last_words().await, "heard: early, late");
+    patiently(talk.served).await.unwrap();
+    let count = talk.stock.count();
+    assert_eq!(count.free as u64, count.made);
+}

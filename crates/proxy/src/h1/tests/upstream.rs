@@ -294,3 +294,45 @@ async fn a_large_body_passes_both_ways_whole_while_the_other_reads_slowly() {
     assert!(back == body && exchange.near.is_reusable());
     drop(patiently(backend).await.unwrap());
 }
+
+const ASKING: &str = "GET /x HTTP/1.1\r\nhost: a\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                      connection: upgrade\r\nupgrade: websocket\r\n\r\n";
+const GRANTING: &str = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+#[tokio::test]
+async fn a_101_that_was_asked_for_makes_a_tunnel_whose_directions_end_one_by_one() {
+    let mut exchange = Try::new().await;
+    exchange.near.request(&request_head(ASKING), &Edits::new(), Length::Tunnel);
+    write_body(&mut exchange.near, b"", None).await.unwrap();
+    assert_eq!(hear(&mut exchange.far, ASKING.len()).await, ASKING);
+    exchange.far.write_all(format!("{GRANTING}early").as_bytes()).await.unwrap();
+    assert_eq!(exchange.head().await, Ok(Head::Final(Length::Tunnel)));
+    poll_fn(|cx| exchange.near.poll_write(cx, b"up")).await.unwrap();
+    poll_fn(|cx| exchange.near.poll_flush(cx)).await.unwrap();
+    assert_eq!(hear(&mut exchange.far, 2).await, "up");
+    write_body(&mut exchange.near, b"last", None).await.unwrap();
+    assert_eq!(hear(&mut exchange.far, 99).await, "last");
+    exchange.far.write_all(b", late").await.unwrap();
+    exchange.far.shutdown().await.unwrap();
+    let (body, _) = patiently(read_body(&mut exchange.near)).await.unwrap();
+    assert_eq!(String::from_utf8(body).unwrap(), "early, late");
+    assert!(!exchange.near.is_reusable());
+    let count = exchange.stock.count();
+    assert_eq!(count.free as u64, count.made, "a tunnel in which nothing moves holds a buffer");
+}
+
+#[tokio::test]
+async fn a_101_before_the_request_has_left_or_without_its_proof_is_refused() {
+    let mut early = Try::new().await;
+    early.near.request(&request_head(ASKING), &Edits::new(), Length::Tunnel);
+    early.far.write_all(GRANTING.as_bytes()).await.unwrap();
+    assert_eq!(early.head().await, Err(BackendError::Protocol));
+    let mut edits = Edits::new();
+    edits.set_name("Sec-WebSocket-Key", b"AAAAAAAAAAAAAAAAAAAAAA==").unwrap();
+    let mut other = Try::new().await;
+    other.near.request(&request_head(ASKING), &edits, Length::Tunnel);
+    write_body(&mut other.near, b"", None).await.unwrap();
+    other.far.write_all(GRANTING.as_bytes()).await.unwrap();
+    assert_eq!(other.head().await, Err(BackendError::Protocol), "the proof is of another key");
+}
