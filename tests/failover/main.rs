@@ -47,9 +47,11 @@ async fn a_tier_killed_in_one_moment_loses_no_get() {
     let edge = setting.run(&text).await;
     let load = Load::start(&edge, 100);
     load.more(150).await;
-    backend::kill(&[&one, &two]);
+    let died = backend::kill(&[&one, &two]);
     load.more(250).await;
-    let outcomes = load.end().await;
+    let mut outcomes = load.end().await;
+    // A POST that was on its way just then may have been lost in a socket that nobody read again.
+    outcomes.retain(|outcome| outcome.is_fine() || !outcome.post || !outcome.was_under_way(&died));
     let killed = [one.requests(), two.requests()].concat();
     judge(&outcomes, &killed, &standby.requests());
     assert!(one.requests().len() > 20 && two.requests().len() > 20, "the first tier shared the load before");

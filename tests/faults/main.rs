@@ -7,12 +7,12 @@ use nearside_tests::tool;
 
 /// Carries out the fault: no GET fails, no POST fails but on a faulty backend, none arrives twice, nothing is stale.
 async fn hold(fault: Fault) -> Option<Account> {
-    if let Some(why) = faults::hindrance(fault) {
+    let program = nearside_tests::program();
+    let stage = Stage { proxy: Kind::Nearside(program.clone()), program, pace: Pace::SHORT };
+    if let Some(why) = faults::hindrance(fault, &stage.proxy) {
         tool::skip(&format!("{}: {why}", fault.name()));
         return None;
     }
-    let program = nearside_tests::program();
-    let stage = Stage { proxy: Kind::Nearside(program.clone()), program, pace: Pace::SHORT };
     let account = faults::run(fault, &stage).await;
     assert_eq!(account.get_failed, 0, "GETs failed: {account:#?}");
     assert_eq!(account.post_elsewhere, 0, "POSTs failed that no faulty backend had: {account:#?}");
@@ -63,6 +63,7 @@ faults! {
     a_drained_region_is_left_at_no_cost: hold_whole(Drain);
     an_undrained_region_is_used_again: hold_whole(Undrain);
     a_new_certificate_costs_nothing: hold_whole(Certificate);
+    an_upgrade_costs_nothing: hold_whole(Upgrade);
     what_is_in_flight_outlasts_sigterm: hold_whole(Sigterm);
     kept_connections_outlast_the_last_descriptor: hold_whole(Descriptors);
     idle_connections_stay_of_use: hold_whole(Idle);

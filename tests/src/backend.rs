@@ -3,8 +3,10 @@
 use nearside_sample::{Arrival, Ledger};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A sample backend in a child process.
 pub struct Process {
@@ -95,9 +97,15 @@ fn spawn(program: &Path, address: SocketAddr, [name, region]: [&str; 2], ledger:
         .expect("the program starts")
 }
 
-/// Kills all of them (SIGKILL) in one call, so that they die in the same millisecond.
-pub fn kill(processes: &[&Process]) {
+/// Kills all of them (SIGKILL) in one call, so that they die in the same millisecond. When that was, until nobody
+/// listened any more: what was under way then may have been lost where nobody read it.
+pub fn kill(processes: &[&Process]) -> Range<Instant> {
+    let start = Instant::now();
     signal("KILL", processes);
+    while processes.iter().any(|process| TcpStream::connect(process.address).is_ok()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    start..Instant::now()
 }
 
 /// Sends all of them a signal in one call.

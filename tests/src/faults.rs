@@ -56,7 +56,9 @@ pub enum Fault {
     Undrain,
     /// The certificate is replaced.
     Certificate,
-    /// SIGTERM while ten answers are on their way.
+    /// Another process takes the place of the running one.
+    Upgrade,
+    /// SIGTERM while ten answers are on their way and three WebSockets are open.
     Sigterm,
     /// Clients take every descriptor that the proxy may have.
     Descriptors,
@@ -84,6 +86,7 @@ impl Fault {
         Self::Drain,
         Self::Undrain,
         Self::Certificate,
+        Self::Upgrade,
         Self::Sigterm,
         Self::Descriptors,
         Self::Idle,
@@ -109,6 +112,7 @@ impl Fault {
             Self::Drain => "drain",
             Self::Undrain => "undrain",
             Self::Certificate => "certificate",
+            Self::Upgrade => "upgrade",
             Self::Sigterm => "sigterm",
             Self::Descriptors => "descriptors",
             Self::Idle => "idle",
@@ -144,6 +148,7 @@ pub async fn run(fault: Fault, stage: &Stage) -> Account {
         Fault::Drain => change::drain(stage).await,
         Fault::Undrain => change::undrain(stage).await,
         Fault::Certificate => change::certificate(stage).await,
+        Fault::Upgrade => change::upgrade(stage).await,
         Fault::Sigterm => end::sigterm(stage).await,
         Fault::Descriptors => crowd::descriptors(stage).await,
         Fault::Idle => crowd::idle(stage).await,
@@ -151,8 +156,14 @@ pub async fn run(fault: Fault, stage: &Stage) -> Account {
     }
 }
 
-/// Why a fault cannot be carried out here; `None` where it can.
+/// Why a fault cannot be carried out here with this proxy; `None` where it can.
 #[must_use]
-pub fn hindrance(fault: Fault) -> Option<String> {
-    if fault == Fault::NameServer { names::hindrance() } else { None }
+pub fn hindrance(fault: Fault, proxy: &Kind) -> Option<String> {
+    match (fault, proxy) {
+        (Fault::NameServer, _) => names::hindrance(),
+        (Fault::Upgrade, Kind::Nginx(_)) => {
+            Some("nginx replaces its program only as a daemon; here it is a child".to_owned())
+        }
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::Edge;
 use crate::client::Door;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +46,12 @@ impl Outcome {
     #[must_use]
     pub fn is_fine(&self) -> bool {
         self.status == Some(200)
+    }
+
+    /// Whether it had been sent and not yet answered at some time in this span.
+    #[must_use]
+    pub fn was_under_way(&self, span: &Range<Instant>) -> bool {
+        self.began <= span.end && self.ended >= span.start
     }
 
     /// How long the client waited.

@@ -2,7 +2,7 @@
 //! extended CONNECT (RFC 8441) of the `h2` crate.
 
 use crate::Edge;
-use crate::client::{HOST, connect};
+use crate::client::{Door, HOST, connect};
 use crate::duplex::{Duplex, Stream};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -232,7 +232,8 @@ pub async fn open_with(
     path: &str,
     fields: &[(&'static str, &'static str)],
 ) -> Result<(Socket, Response<()>), Refused> {
-    if h2 { open_h2(edge, path, fields).await } else { open_h1(edge, path, fields).await }
+    let door = edge.door();
+    if h2 { open_h2(&door, path, fields).await } else { open_h1(&door, path, fields).await }
 }
 
 /// The same without fields.
@@ -243,14 +244,21 @@ pub async fn open(edge: &Edge, h2: bool, path: &str) -> Result<Socket, Refused> 
     open_with(edge, h2, path, &[]).await.map(|(socket, _)| socket)
 }
 
+/// The same at any door, over HTTP/1.1.
+///
+/// # Errors
+/// The status of an answer that grants none.
+pub async fn open_at(door: &Door, path: &str) -> Result<Socket, Refused> {
+    open_h1(door, path, &[]).await.map(|(socket, _)| socket)
+}
+
 async fn open_h1(
-    edge: &Edge,
+    door: &Door,
     path: &str,
     fields: &[(&'static str, &'static str)],
 ) -> Result<(Socket, Response<()>), Refused> {
-    let config = edge.authority.trusting(&[b"http/1.1"]);
-    let stream: Box<dyn Duplex> =
-        Box::new(connect(config, edge.https, HOST).await.expect("the edge listens"));
+    let config = Arc::new(door.tls(&[b"http/1.1"]));
+    let stream: Box<dyn Duplex> = Box::new(connect(config, door.https, HOST).await.expect("it listens"));
     let mut request = Request::builder()
         .uri(format!("wss://{HOST}{path}"))
         .header("host", HOST)
@@ -269,12 +277,12 @@ async fn open_h1(
 }
 
 async fn open_h2(
-    edge: &Edge,
+    door: &Door,
     path: &str,
     fields: &[(&'static str, &'static str)],
 ) -> Result<(Socket, Response<()>), Refused> {
-    let stream =
-        connect(edge.authority.trusting(&[b"h2"]), edge.https, HOST).await.expect("the edge listens");
+    let config = Arc::new(door.tls(&[b"h2"]));
+    let stream = connect(config, door.https, HOST).await.expect("it listens");
     let (requests, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
     tokio::spawn(connection);
     let mut requests = requests.ready().await.expect("there is room");

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
 /// The account, or why there is none: one scene that breaks does not hide the others.
 fn account(runtime: &Runtime, fault: Fault, stage: &Stage) -> Value {
     let proxy = stage.proxy.name();
-    if let Some(why) = faults::hindrance(fault) {
+    if let Some(why) = faults::hindrance(fault, &stage.proxy) {
         return json!({ "proxy": proxy, "fault": fault.name(), "skipped": why });
     }
     let run = AssertUnwindSafe(|| runtime.block_on(faults::run(fault, stage)));

@@ -6,6 +6,7 @@ use crate::load::Outcome;
 use nearside_sample::repeated_ids;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// What became of a load in a fault.
@@ -21,9 +22,9 @@ pub struct Account {
     pub get_failed: usize,
     /// POSTs without one, but for those in the next count.
     pub post_failed: usize,
-    /// POSTs that failed and were on a backend when that was killed.
+    /// POSTs that failed and were on a backend, or on their way, when that was killed.
     pub post_in_flight: usize,
-    /// POSTs that failed without having been on a faulty backend.
+    /// Those of `post_failed` that had not been on a faulty backend.
     pub post_elsewhere: usize,
     /// POSTs that arrived more than once.
     pub twice: usize,
@@ -43,8 +44,15 @@ pub struct Moment<'a> {
     pub at: Instant,
     /// The backends that are faulty, or drained, from then on.
     pub faulty: &'a [&'a Process],
-    /// Whether what is in flight on them is lost by nobody's fault.
-    pub kills: bool,
+    /// When some of them were killed: what was under way then is lost by nobody's fault.
+    pub kills: &'a [Range<Instant>],
+}
+
+impl Moment<'_> {
+    /// Nobody is faulty.
+    pub(super) fn nobody(at: Instant) -> Self {
+        Self { at, faulty: &[], kills: &[] }
+    }
 }
 
 /// How many failures are told.
@@ -65,16 +73,17 @@ pub(super) fn draw(
     let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is_fine()).collect();
     let (post, get): (Vec<&Outcome>, Vec<&Outcome>) = failed.iter().partition(|outcome| outcome.post);
     let was_there = |outcome: &&&Outcome| there.contains(&outcome.id);
-    let excused = |outcome: &&&Outcome| moment.kills && was_there(outcome);
-    let in_flight = post.iter().filter(excused).count();
+    let under_way = |outcome: &Outcome| moment.kills.iter().any(|span| outcome.was_under_way(span));
+    let excused = |outcome: &&&Outcome| !moment.kills.is_empty() && was_there(outcome) || under_way(outcome);
+    let (in_flight, lost): (Vec<&Outcome>, Vec<&Outcome>) = post.iter().partition(excused);
     Account {
         proxy,
         fault,
         requests: outcomes.len(),
         get_failed: get.len(),
-        post_failed: post.len() - in_flight,
-        post_in_flight: in_flight,
-        post_elsewhere: post.iter().filter(|outcome| !was_there(outcome)).count(),
+        post_failed: lost.len(),
+        post_in_flight: in_flight.len(),
+        post_elsewhere: lost.iter().filter(|outcome| !was_there(outcome)).count(),
         twice: repeated_ids(posts).len(),
         stale: stale(outcomes),
         times: times(outcomes, &there, moment),

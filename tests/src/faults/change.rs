@@ -24,7 +24,7 @@ pub(super) async fn reloads(stage: &Stage) -> Account {
     }
     load.more(scene.pace.before).await;
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::Reloads, &outcomes, &nobody(at));
+    let mut account = scene.account(Fault::Reloads, &outcomes, &Moment::nobody(at));
     account.times.insert("in force", slowest);
     stays(&mut account, &outcomes);
     account
@@ -42,7 +42,7 @@ pub(super) async fn bad_file(stage: &Stage) -> Account {
     scene.apply(next).await;
     load.more(scene.pace.before).await;
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::BadFile, &outcomes, &nobody(at));
+    let mut account = scene.account(Fault::BadFile, &outcomes, &Moment::nobody(at));
     account.must(!wrong, "it ended");
     stays(&mut account, &outcomes);
     account
@@ -58,7 +58,7 @@ pub(super) async fn drain(stage: &Stage) -> Account {
     load.more(scene.pace.during).await;
     let outcomes = load.end().await;
     let faulty = scene.first();
-    let mut account = scene.account(Fault::Drain, &outcomes, &Moment { at, faulty: &faulty, kills: false });
+    let mut account = scene.account(Fault::Drain, &outcomes, &Moment { at, faulty: &faulty, kills: &[] });
     account.stale += late(&outcomes, scene.setup.number, "frankfurt");
     account
 }
@@ -75,8 +75,7 @@ pub(super) async fn undrain(stage: &Stage) -> Account {
     load.more(scene.pace.during).await;
     let outcomes = load.end().await;
     let standby: Vec<_> = scene.backends.iter().skip(2).collect();
-    let mut account =
-        scene.account(Fault::Undrain, &outcomes, &Moment { at, faulty: &standby, kills: false });
+    let mut account = scene.account(Fault::Undrain, &outcomes, &Moment { at, faulty: &standby, kills: &[] });
     account.stale += late(&outcomes, scene.setup.number, "virginia");
     account
 }
@@ -94,7 +93,7 @@ pub(super) async fn certificate(stage: &Stage) -> Account {
     stop.store(true, Ordering::Relaxed);
     let seen = watch.await.expect("the watch went on");
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::Certificate, &outcomes, &nobody(at));
+    let mut account = scene.account(Fault::Certificate, &outcomes, &Moment::nobody(at));
     match seen.iter().find(|look| look.shown == new) {
         None => account.must(false, "the new certificate was never shown"),
         Some(first) => {
@@ -104,6 +103,21 @@ pub(super) async fn certificate(stage: &Stage) -> Account {
     }
     let failed = seen.iter().filter(|look| look.shown.is_empty()).count();
     account.must(failed == 0, format!("{failed} of {} handshakes failed", seen.len()));
+    stays(&mut account, &outcomes);
+    account
+}
+
+/// Another process takes the running one's place.
+pub(super) async fn upgrade(stage: &Stage) -> Account {
+    let mut scene = Scene::open(stage).await;
+    let load = scene.load(Connections::KeptAndNew).await;
+    let at = Instant::now();
+    tokio::task::block_in_place(|| scene.proxy.upgrade());
+    let took = at.elapsed();
+    load.more(scene.pace.during).await;
+    let outcomes = load.end().await;
+    let mut account = scene.account(Fault::Upgrade, &outcomes, &Moment::nobody(at));
+    account.times.insert("upgraded", took);
     stays(&mut account, &outcomes);
     account
 }
@@ -129,10 +143,6 @@ async fn watch(door: Door, stop: Arc<AtomicBool>) -> Vec<Look> {
         tokio::time::sleep(LOOK).await;
     }
     looks
-}
-
-fn nobody(at: Instant) -> Moment<'static> {
-    Moment { at, faulty: &[], kills: false }
 }
 
 /// No backend is faulty, so none is left, and the second tier has nothing to do.

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::client::TlsStream;
 
+/// For a process. Some have two that accept.
 const DESCRIPTORS: u32 = 256;
-const CROWD: usize = 400;
+const CROWD: usize = 600;
 /// How many connections are made at one time.
 const ABREAST: usize = 8;
 /// When a connection that is not served is given up.
@@ -27,12 +28,12 @@ pub(super) async fn descriptors(stage: &Stage) -> Account {
     let load = scene.load(Connections::Kept).await;
     let door = scene.proxy.door();
     let at = Instant::now();
-    let mut crowd = Vec::new();
+    let mut crowd = JoinSet::new();
     for _ in 0..CROWD {
         // Whoever does not get in is as good as one who does: there is no room left.
-        let connect = tokio::time::timeout(PATIENCE, TcpStream::connect(door.https)).await;
-        crowd.extend(connect.ok().and_then(Result::ok));
+        crowd.spawn(tokio::time::timeout(PATIENCE, TcpStream::connect(door.https)));
     }
+    let crowd = crowd.join_all().await;
     load.more(scene.pace.before).await;
     let full = fresh(&door).await;
     load.more(scene.pace.before).await;
@@ -44,7 +45,7 @@ pub(super) async fn descriptors(stage: &Stage) -> Account {
     let back = freed.elapsed();
     load.more(scene.pace.before).await;
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::Descriptors, &outcomes, &Moment { at, faulty: &[], kills: false });
+    let mut account = scene.account(Fault::Descriptors, &outcomes, &Moment::nobody(at));
     account.times.remove("failover");
     account.times.remove("left");
     account.times.insert("back", back);
@@ -86,7 +87,7 @@ pub(super) async fn idle(stage: &Stage) -> Account {
         lost += usize::from(ask(stream).await.is_err());
     }
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::Idle, &outcomes, &Moment { at, faulty: &[], kills: false });
+    let mut account = scene.account(Fault::Idle, &outcomes, &Moment::nobody(at));
     account.times.remove("failover");
     account.times.remove("left");
     account.times.insert("connected", took);

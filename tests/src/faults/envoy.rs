@@ -5,8 +5,10 @@ use super::proxy::{Proxy, Surroundings, replace};
 use super::setup::{Setup, Spec};
 use crate::client::Door;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) -> Envoy {
     let place = Place::new();
@@ -14,23 +16,30 @@ pub(super) fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) 
     envoy.write(setup);
     envoy.secret();
     envoy.put("listeners", &[envoy.listener(&place)]);
-    envoy.put("clusters", &[envoy.cluster(setup)]);
+    envoy.put("clusters", &[envoy.cluster(setup), echo(setup)]);
     let resource = |name: &str| json!({ "path_config_source": { "path": envoy.path(name) }, "resource_api_version": "V3" });
     let bootstrap = json!({
         "node": { "id": "faults", "cluster": "faults" },
         "dynamic_resources": { "lds_config": resource("listeners"), "cds_config": resource("clusters") },
     });
     fs::write(place.file("bootstrap.json"), bootstrap.to_string()).expect("own folder");
-    let arguments =
-        ["-c", "bootstrap.json", "--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"];
-    let running = place.spawn(program, &arguments, surroundings);
-    Envoy { place, files: envoy, running }
+    let words = surroundings.words(program);
+    let running = spawn(&place, &words, &["--use-dynamic-base-id", "--base-id-path", "base-id"]);
+    Envoy { place, files: envoy, running, words }
+}
+
+/// A process of it, with its place among those that take over from each other.
+fn spawn(place: &Place, words: &[OsString], epoch: &[&str]) -> Running {
+    let arguments = ["-c", "bootstrap.json", "--concurrency", "2", "--log-level", "warning"];
+    let takeover = ["--drain-time-s", "2", "--parent-shutdown-time-s", "3"];
+    place.spawn(words, &[&arguments[..], &takeover, epoch].concat())
 }
 
 pub(super) struct Envoy {
     place: Place,
     files: Files,
     running: Running,
+    words: Vec<OsString>,
 }
 
 /// What Envoy watches.
@@ -84,6 +93,7 @@ impl Files {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "door",
             "codec_type": "AUTO",
+            "upgrade_configs": [{ "upgrade_type": "websocket" }],
             "rds": { "route_config_name": "web", "config_source": self.source("routes") },
             "http_filters": [{
                 "name": "envoy.filters.http.router",
@@ -142,6 +152,16 @@ impl Files {
     }
 }
 
+fn echo(setup: &Setup) -> Value {
+    let address = socket(&setup.echo.ip().to_string(), setup.echo.port());
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": "echo",
+        "type": "STATIC",
+        "load_assignment": { "cluster_name": "echo", "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }] },
+    })
+}
+
 fn socket(host: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": host, "port_value": port } })
 }
@@ -169,8 +189,8 @@ fn routes(setup: &Setup) -> Value {
         json!({ "match": { "prefix": path, "headers": headers }, "route": action })
     };
     let post = json!({
-        "cluster": "web", "timeout": "1s",
-        "retry_policy": { "retry_on": "connect-failure,refused-stream", "num_retries": 3 },
+        "cluster": "web", "timeout": "0s",
+        "retry_policy": { "retry_on": "connect-failure,refused-stream", "num_retries": 3, "per_try_timeout": "1s" },
     });
     let get = json!({
         "cluster": "web", "timeout": "0s",
@@ -201,12 +221,21 @@ fn routes(setup: &Setup) -> Value {
             "name": "web",
             "domains": ["*"],
             "routes": [
+                route("/echo", Value::Null, json!({ "cluster": "echo", "timeout": "0s" })),
                 route("/drip", Value::Null, json!({ "cluster": "web", "timeout": "0s" })),
                 route("/", json!("POST"), post),
                 route("/", Value::Null, get),
             ],
         }],
     })
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        // What its processes share outlives them.
+        let id = fs::read_to_string(self.place.file("base-id")).unwrap_or_default();
+        drop(fs::remove_file(format!("/dev/shm/envoy_shared_memory_{}0", id.trim())));
+    }
 }
 
 impl Proxy for Envoy {
@@ -229,6 +258,17 @@ impl Proxy for Envoy {
         let new = self.place.renew();
         self.files.secret();
         new
+    }
+
+    /// The new process ends the one before.
+    fn upgrade(&mut self) {
+        let id = fs::read_to_string(self.place.file("base-id")).expect("the first process wrote it");
+        let next = spawn(&self.place, &self.words, &["--base-id", id.trim(), "--restart-epoch", "1"]);
+        let mut before = std::mem::replace(&mut self.running, next);
+        while !before.has_ended() {
+            assert!(!self.has_ended(), "the new process has ended: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn terminate(&mut self) {

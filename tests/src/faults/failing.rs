@@ -5,6 +5,7 @@ use super::scene::{RATE, Scene, Stage};
 use super::{Fault, scene};
 use crate::backend::{self, Process};
 use crate::load::{Connections, Load};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// A backend that writes nothing down for so long has nothing more to write down.
@@ -15,10 +16,10 @@ pub(super) async fn run(fault: Fault, stage: &Stage) -> Account {
     let mut scene = Scene::open(stage).await;
     let load = scene.load(Connections::KeptAndNew).await;
     let at = Instant::now();
-    match fault {
+    let kills = match fault {
         Fault::Flap => flap(&mut scene, &load).await,
-        other => strike(other, &scene),
-    }
+        other => strike(other, &scene).into_iter().collect(),
+    };
     load.more(scene.pace.during).await;
     let outcomes = load.end().await;
     let faulty = struck(fault, &scene);
@@ -27,8 +28,7 @@ pub(super) async fn run(fault: Fault, stage: &Stage) -> Account {
         backend::signal("CONT", &faulty);
         settle(&faulty).await;
     }
-    let kills = matches!(fault, Fault::KillOne | Fault::KillTier | Fault::Flap);
-    scene.account(fault, &outcomes, &Moment { at, faulty: &faulty, kills })
+    scene.account(fault, &outcomes, &Moment { at, faulty: &faulty, kills: &kills })
 }
 
 /// Waits until backends that go on have written down what waited for them.
@@ -53,11 +53,12 @@ fn struck(fault: Fault, scene: &Scene) -> Vec<&Process> {
     scene.first().into_iter().take(if is_tier { 2 } else { 1 }).collect()
 }
 
-fn strike(fault: Fault, scene: &Scene) {
+/// When they were killed, where that is what is done.
+fn strike(fault: Fault, scene: &Scene) -> Option<Range<Instant>> {
     let faulty = struck(fault, scene);
     let control = |what: &str| faulty.iter().for_each(|process| process.control(what));
     match fault {
-        Fault::KillOne | Fault::KillTier => backend::kill(&faulty),
+        Fault::KillOne | Fault::KillTier => return Some(backend::kill(&faulty)),
         Fault::StopOne | Fault::StopTier => backend::signal("STOP", &faulty),
         Fault::Refuse => control(&format!("deaf/{}", 10_000 * scene.pace.during / scene::RATE)),
         Fault::Errors | Fault::ErrorsTier => control("fault/errors"),
@@ -65,15 +66,18 @@ fn strike(fault: Fault, scene: &Scene) {
         Fault::Drip => control("fault/drip"),
         other => panic!("{other:?} is no fault of a backend"),
     }
+    None
 }
 
-/// Down for a second, up for a second.
-async fn flap(scene: &mut Scene, load: &Load) {
+/// Down for a second, up for a second; when it went down.
+async fn flap(scene: &mut Scene, load: &Load) -> Vec<Range<Instant>> {
+    let mut kills = Vec::new();
     for _ in 0..scene.pace.flaps {
         let first = scene.backends.first_mut().expect("four backends");
-        backend::kill(&[first]);
+        kills.push(backend::kill(&[first]));
         load.more(RATE).await;
         first.again().await;
         load.more(RATE).await;
     }
+    kills
 }

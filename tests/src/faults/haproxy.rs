@@ -11,16 +11,14 @@ use std::time::Duration;
 pub(super) fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) -> Haproxy {
     let place = Place::new();
     replace(&place.file("haproxy.cfg"), &file(&place, setup));
-    let running = place.spawn(program, &["-W", "-db", "-f", "haproxy.cfg"], surroundings);
-    Haproxy { place, running, setup: setup.clone(), loads: 1 }
+    let running = place.spawn(&surroundings.words(program), &["-W", "-db", "-f", "haproxy.cfg"]);
+    Haproxy { place, running, setup: setup.clone() }
 }
 
 pub(super) struct Haproxy {
     place: Place,
     running: Running,
     setup: Setup,
-    /// Configurations that its master was told to load.
-    loads: usize,
 }
 
 fn file(place: &Place, setup: &Setup) -> String {
@@ -39,11 +37,11 @@ fn file(place: &Place, setup: &Setup) -> String {
         let (name, host, port) = (&spec.name, &spec.host, spec.port);
         writeln!(servers, "  server {name} {host}:{port} {backup} {drained} {resolved}").expect("text grows");
     }
-    let (https, number) = (place.https, setup.number);
+    let (https, number, echo) = (place.https, setup.number, setup.echo);
     format!(
         "global
   stats socket unix@admin.sock mode 600 level admin expose-fd listeners
-  maxconn 8000
+  fd-hard-limit 20000
   nbthread 2
   hard-stop-after 60s
 defaults
@@ -53,10 +51,14 @@ defaults
   timeout server 1s
   timeout http-keep-alive 60s
   timeout check 450ms
+  timeout tunnel 60s
 {resolvers}frontend door
   bind {https} ssl crt www.pem alpn h2,http/1.1
   http-response set-header x-config {number}
+  use_backend echo if {{ path /echo }}
   default_backend web
+backend echo
+  server echo {echo}
 backend web
   balance roundrobin
   retries 3
@@ -77,16 +79,23 @@ impl Haproxy {
     }
 
     /// Has the file read. The master loses a signal that comes while it still reads the one before.
-    fn reload(&mut self) {
-        let told = || self.place.whole_log().matches("Loading ").count();
-        for _ in 0..200 {
-            if told() >= self.loads {
-                break;
+    fn reload(&self) {
+        let before = self.told("Reloading HAProxy");
+        for attempt in 0..1000 {
+            if self.told("Reloading HAProxy") > before {
+                return;
+            }
+            if attempt % 50 == 0 {
+                self.running.signal("USR2");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.loads += 1;
-        self.running.signal("USR2");
+        panic!("it does not reload: {}", self.place.log());
+    }
+
+    /// How often it has said this.
+    fn told(&self, what: &str) -> usize {
+        self.place.whole_log().matches(what).count()
     }
 }
 
@@ -111,6 +120,15 @@ impl Proxy for Haproxy {
         let new = self.place.renew();
         self.reload();
         new
+    }
+
+    /// A reload is one: the master begins anew with the program on disk.
+    fn upgrade(&mut self) {
+        let before = self.told("Loading success");
+        self.reload();
+        while self.told("Loading success") == before {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn terminate(&mut self) {

@@ -111,7 +111,7 @@ pub(super) async fn gone(stage: &Stage) -> Account {
     load.more(scene.pace.nameless).await;
     let asked = server.shared.unanswered.load(Ordering::Relaxed);
     let outcomes = load.end().await;
-    let mut account = scene.account(Fault::NameServer, &outcomes, &Moment { at, faulty: &[], kills: false });
+    let mut account = scene.account(Fault::NameServer, &outcomes, &Moment::nobody(at));
     account.times.remove("failover");
     account.times.remove("left");
     let is_ours = account.proxy == "nearside";

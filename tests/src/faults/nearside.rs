@@ -6,7 +6,8 @@ use crate::Edge;
 use crate::client::Door;
 use crate::edge::{NAMES, Setting};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The probes and the retries that the figures assume; all else is nearside's default.
 const HEAD: &str = "version: 1
@@ -19,11 +20,12 @@ shutdown: { deadline: 60s }
 
 pub(super) async fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) -> Nearside {
     let words = surroundings.words(program);
-    Nearside { edge: Setting::new().run_by(&words, &file(setup)).await }
+    Nearside { edge: Setting::new().run_by(&words, &file(setup)).await, program: program.to_owned() }
 }
 
 pub(super) struct Nearside {
     edge: Edge,
+    program: PathBuf,
 }
 
 /// The file but for its listeners and certificates, which the edge under test adds.
@@ -40,10 +42,12 @@ fn file(setup: &Setup) -> String {
         )
         .expect("text grows");
     }
-    let number = setup.number;
+    let (number, echo) = (setup.number, setup.echo);
     write!(
         text,
-        "routes:\n  - {{ host: www.example.com, pool: web, headers: {{ to_client: {{ set: {{ x-config: \"{number}\" }} }} }} }}\n"
+        "  echo:\n    probe: {{ protocol: tcp }}\n    backends: [{{ url: \"http://{echo}\", region: virginia }}]\n\
+         routes:\n  - {{ host: www.example.com, path: /echo, pool: echo }}\n  \
+         - {{ host: www.example.com, pool: web, headers: {{ to_client: {{ set: {{ x-config: \"{number}\" }} }} }} }}\n"
     )
     .expect("text grows");
     text
@@ -67,6 +71,15 @@ impl Proxy for Nearside {
 
     fn renew(&mut self) -> Vec<u8> {
         self.edge.authority.write(&self.edge.folder().join("certs/www.pem"), NAMES)
+    }
+
+    fn upgrade(&mut self) {
+        let before = self.edge.serving();
+        let mut command = Command::new(&self.program);
+        command.args(["upgrade", "--state-dir", "state"]).current_dir(self.edge.folder());
+        let output = command.output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_ne!(self.edge.serving(), before, "the same process serves");
     }
 
     fn terminate(&mut self) {

@@ -12,7 +12,7 @@ pub(super) fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) 
     replace(&place.file("nginx.conf"), &file(&place, setup));
     let prefix = place.path().to_str().expect("UTF-8").to_owned();
     let arguments = ["-p", &prefix, "-c", "nginx.conf", "-e", "stderr"];
-    let running = place.spawn(program, &arguments, surroundings);
+    let running = place.spawn(&surroundings.words(program), &arguments);
     Nginx { place, running, setup: setup.clone() }
 }
 
@@ -35,7 +35,7 @@ fn file(place: &Place, setup: &Setup) -> String {
         };
         writeln!(servers, "server {}:{} {mark};", spec.host, spec.port).expect("text grows");
     }
-    let (https, number) = (place.https, setup.number);
+    let (https, number, echo) = (place.https, setup.number, setup.echo);
     let user = if crate::tool::is_root() { "user root;" } else { "" };
     format!(
         "daemon off; {user} worker_processes 2; pid nginx.pid; error_log stderr error;
@@ -46,11 +46,15 @@ http {{
   upstream web {{ zone web 256k; {servers} keepalive 64; }}
   server {{
     listen {https} ssl http2; ssl_certificate www.pem; ssl_certificate_key www.pem;
-    location / {{
-      proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
-      proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 5s;
-      proxy_next_upstream error timeout invalid_header http_500 http_502 http_503 http_504; proxy_next_upstream_tries 4;
-      add_header x-config {number} always;
+    proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+    proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 5s;
+    proxy_next_upstream error timeout invalid_header http_500 http_502 http_503 http_504; proxy_next_upstream_tries 4;
+    add_header x-config {number} always;
+    location / {{ proxy_pass http://web; }}
+    location /drip {{ proxy_pass http://web; proxy_buffering off; }}
+    location /echo {{
+      proxy_pass http://{echo}; proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Host $host;
     }}
   }}
 }}
@@ -79,6 +83,10 @@ impl Proxy for Nginx {
         let new = self.place.renew();
         self.running.signal("HUP");
         new
+    }
+
+    fn upgrade(&mut self) {
+        unreachable!("hindrance() says why not");
     }
 
     fn terminate(&mut self) {

@@ -1,9 +1,9 @@
 //! What other proxies have in common: a folder, an authority, a child process and where it listens.
 
-use super::proxy::Surroundings;
 use crate::Authority;
 use crate::client::Door;
 use crate::edge::NAMES;
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,9 +43,8 @@ impl Place {
         self.authority.write(&self.file("www.pem"), NAMES)
     }
 
-    /// Starts the program here.
-    pub(super) fn spawn(&self, program: &Path, arguments: &[&str], surroundings: &Surroundings) -> Running {
-        let words = surroundings.words(program);
+    /// Starts a program here: its words and surroundings, and then its arguments.
+    pub(super) fn spawn(&self, words: &[OsString], arguments: &[&str]) -> Running {
         let (first, rest) = words.split_first().expect("a program");
         let log = fs::File::create(self.file("log")).expect("own folder");
         let child = Command::new(first)

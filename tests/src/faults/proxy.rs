@@ -40,6 +40,8 @@ pub trait Proxy: Send + Sync {
     fn spoil(&mut self);
     /// Replaces the certificate; the new one's bytes.
     fn renew(&mut self) -> Vec<u8>;
+    /// Has another process take its place, and returns once that serves.
+    fn upgrade(&mut self);
     /// Tells it to end (SIGTERM).
     fn terminate(&mut self);
     /// Whether it has ended.

@@ -6,6 +6,7 @@ use super::setup::{Setup, Spec};
 use super::{Fault, names};
 use crate::backend::Process;
 use crate::load::{Connections, Load, Outcome};
+use crate::websocket::{Echo, Speaks};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -59,6 +60,7 @@ pub(super) struct Scene {
     pub(super) proxy: Box<dyn Proxy>,
     pub(super) backends: Vec<Process>,
     pub(super) setup: Setup,
+    _echo: Echo,
     pub(super) pace: Pace,
     kind: &'static str,
     _folder: TempDir,
@@ -85,14 +87,24 @@ impl Scene {
             host: names.map_or_else(|| "127.0.0.1".to_owned(), |_| names::name(name)),
             port: process.address.port(),
         };
+        let echo = Echo::start(Speaks::H1, None).await;
         let setup = Setup {
             backends: backends.iter().zip(BACKENDS).map(|(process, row)| spec(process, row)).collect(),
+            echo: echo.address,
             number: 1,
             drained: false,
             name_server: names.map(names::Server::address),
         };
         let proxy = stage.proxy.start(&setup, surroundings).await;
-        Self { proxy, backends, setup, pace: stage.pace, kind: stage.proxy.name(), _folder: folder }
+        Self {
+            proxy,
+            backends,
+            setup,
+            _echo: echo,
+            pace: stage.pace,
+            kind: stage.proxy.name(),
+            _folder: folder,
+        }
     }
 
     /// Starts the load and waits until it is steady.

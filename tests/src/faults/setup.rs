@@ -1,12 +1,14 @@
 //! What a proxy is to serve: the backends in their tiers, the number of the configuration, the operator's mark.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// A configuration as every proxy can express it in its own language.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The backends, tier by tier.
     pub backends: Vec<Spec>,
+    /// Where `/echo` goes: WebSockets are said back there.
+    pub echo: SocketAddr,
     /// Every answer that passes bears it as `x-config`.
     pub number: u64,
     /// Whether the first region is marked.

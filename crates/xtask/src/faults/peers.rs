@@ -77,5 +77,7 @@ pub(super) fn version(name: &str, program: &Path) -> String {
     let output = Command::new(program).arg(flag).output();
     let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown version").to_owned()
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown version");
+    // Envoy tells where it stands, too.
+    line.replace(&program.display().to_string(), name)
 }
