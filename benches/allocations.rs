@@ -3,6 +3,7 @@
 
 use nearside_benches::{HEAD, Mixed, generation};
 use nearside_core::{Choice, Facts, Input, Now, Tried, decide};
+use nearside_geo::{Spec, Tables};
 use nearside_http::{Body, Edits, Known, Limits, Persist, RequestHead, request};
 
 /// Allocations of a hundred runs, after one that lets buffers grow.
@@ -15,13 +16,10 @@ fn allocations(mut run: impl FnMut()) -> u64 {
 fn a_decision_allocates_nothing() {
     let (generation, tried) = (generation(1000, 4, 100).unwrap(), Tried::default());
     let facts = Facts {
-        host: "h900.example.com",
-        path: "/p3/items/42",
-        method: "GET",
-        client: "192.0.2.1:4000".parse().unwrap(),
         url_bytes: 20,
         header_bytes: 500,
         body_bytes: Some(0),
+        ..Facts::new("h900.example.com", "/p3/items/42", "GET", "192.0.2.1:4000".parse().unwrap())
     };
     let count = allocations(|| {
         let now = Now::from_millis(0);
@@ -42,6 +40,27 @@ fn a_head_is_read_and_written_without_allocating() {
         edits.append(Known::Via, b"1.1 nearside");
         out.clear();
         head.write(&edits, Body::None, Persist::Keep, &mut out);
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_place_is_found_without_allocating() {
+    let data =
+        |name| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/geo/tests/data").join(name);
+    let files = [data("GeoLite2-ASN-Test.mmdb"), data("GeoLite2-City-Test.mmdb")];
+    let now = std::time::SystemTime::now();
+    let from_files = Tables::load(Spec { files: &files, ..Spec::default() }, None, now).unwrap();
+    let embedded = Tables::load(Spec::default(), None, now).unwrap();
+    let count = allocations(|| {
+        for address in ["89.160.20.112", "2a02:cf40::1", "127.0.0.1"] {
+            let address = address.parse().unwrap();
+            std::hint::black_box((
+                from_files.place(address),
+                embedded.place(address),
+                from_files.find(address),
+            ));
+        }
     });
     assert_eq!(count, 0);
 }

@@ -14,13 +14,10 @@ fn main() {
 
 fn facts() -> Facts<'static> {
     Facts {
-        host: "h9000.example.com",
-        path: "/p3/items/42",
-        method: "GET",
-        client: "192.0.2.1:4000".parse().unwrap(),
         url_bytes: 20,
         header_bytes: 500,
         body_bytes: Some(0),
+        ..Facts::new("h9000.example.com", "/p3/items/42", "GET", "192.0.2.1:4000".parse().unwrap())
     }
 }
 

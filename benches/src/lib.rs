@@ -1,6 +1,6 @@
 //! What the benchmarks measure: a large generation with its evidence, a usual request head, a client that trusts anyone.
 
-use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RouteId, State, Verdict};
+use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State, Verdict};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -53,6 +53,10 @@ impl Evidence for Mixed {
     }
 
     fn turn(&self, _pool: PoolId) -> u64 {
+        0
+    }
+
+    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
         0
     }
 

@@ -55,7 +55,7 @@ pub fn reqwest(edge: &Edge, h2: bool) -> reqwest::Client {
     edge.door()
         .client(h2)
         .resolve("a.shop.example.com", edge.https)
-        .timeout(std::time::Duration::from_secs(30))
+        .timeout(std::time::Duration::from_secs(120))
         .build()
         .expect("a client")
 }

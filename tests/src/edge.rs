@@ -30,6 +30,7 @@ pub struct Setting {
     pub authority: Authority,
     folder: TempDir,
     listeners: Vec<SocketAddr>,
+    client_ip: &'static str,
 }
 
 /// The certificate's names in every edge.
@@ -41,13 +42,18 @@ impl Setting {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::new(folder.path());
-        Self { authority, folder, listeners: Vec::new() }
+        Self { authority, folder, listeners: Vec::new(), client_ip: "{}" }
     }
 
     /// Serves on `address` too, over TLS.
     pub fn listen(&mut self, address: SocketAddr) -> SocketAddr {
         self.listeners.push(address);
         address
+    }
+
+    /// Where the TLS listener reads the client's address, as the file says it.
+    pub fn client_ip(&mut self, client_ip: &'static str) {
+        self.client_ip = client_ip;
     }
 
     /// Where everything of this edge stands.
@@ -70,8 +76,9 @@ impl Setting {
         self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
         let more = self.listeners.iter().map(|address| format!("  - {{ bind: \"{address}\", tls: true }}\n"));
         let more: String = more.collect();
+        let client_ip = self.client_ip;
         let text = format!(
-            "{body}\nlisteners:\n  - {{ bind: \"{https}\", tls: true }}\n  - {{ bind: \"{http}\", redirect_https: 308 }}\n\
+            "{body}\nlisteners:\n  - {{ bind: \"{https}\", tls: true, client_ip: {client_ip} }}\n  - {{ bind: \"{http}\", redirect_https: 308 }}\n\
              {more}tls:\n  certificates: [certs/*.pem]\n"
         );
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");

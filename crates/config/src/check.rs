@@ -1,11 +1,13 @@
 //! Holds a tree to every rule: the shape of each value, then what values ask of each other.
 
+mod law;
 mod listeners;
 mod names;
 mod policy;
 mod pools;
 mod regions;
 mod routes;
+mod sessions;
 
 use crate::document::Document;
 use crate::load::Tree;
@@ -64,6 +66,8 @@ pub fn check(tree: Tree) -> Result<Checked, Report> {
         pools::check(document, &mut found);
         policy::check(document, &mut found);
         routes::check(document, &mut found);
+        law::check(document, &mut found);
+        sessions::check(document, &mut found);
         listeners::check(document, &mut found);
     }
     let Found { problems, refused, .. } = found;

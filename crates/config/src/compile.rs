@@ -1,6 +1,7 @@
 //! Turns a checked document into a generation. It cannot fail: names resolve, because the check saw to it.
 
 mod entrance;
+mod law;
 mod policy;
 mod routes;
 
@@ -9,11 +10,11 @@ use crate::document::{self, Document};
 use crate::source::Source;
 use foldhash::{HashMap, HashMapExt};
 use nearside_core::generation::{CertificateSource, Drain, Fleet, ListenerKind, Region};
-use nearside_core::place::{Place, Position};
+use nearside_core::home::HomeKey;
+use nearside_core::place::{Place, Position, cloud};
 use nearside_core::table::Table;
-use nearside_core::{BackendId, BackendKey, Generation, PoolId, RegionId};
+use nearside_core::{BackendId, Generation, PoolId, RegionId};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Compiles a checked file. The generation's stamp has the hash of the file's text, and the number 0.
 #[must_use]
@@ -27,8 +28,14 @@ pub fn compile(checked: Checked) -> (Generation, Source) {
     let routes = routes::compile(&document, &mut pools);
     let generation = Generation {
         stamp,
-        fleet: Fleet { name: (&*document.fleet.name.0).into(), key_file: document.fleet.key_file.clone() },
+        fleet: Fleet {
+            key_file: document.fleet.key_file.clone(),
+            pops: document.fleet.pops.0,
+            ..Fleet::new(&document.fleet.name.0)
+        },
         regions: document.regions.0.iter().map(|(name, declared)| region(&name.0, declared)).collect(),
+        geo: law::geo(&document.geo),
+        classes: law::classes(&document),
         pools: pools.pools.into(),
         backends: pools.backends.into(),
         routes: Table::new(routes),
@@ -45,6 +52,7 @@ pub fn compile(checked: Checked) -> (Generation, Source) {
 pub fn rebase(generation: &mut Generation, base: &Path) {
     let within = |path: &mut PathBuf| *path = base.join(&*path);
     generation.fleet.key_file.iter_mut().for_each(within);
+    generation.geo.tables.iter_mut().for_each(within);
     for listener in &mut generation.listeners {
         if let ListenerKind::Tls { client_ca: Some(path), .. } = &mut listener.kind {
             within(path);
@@ -55,6 +63,12 @@ pub fn rebase(generation: &mut Generation, base: &Path) {
         if let Some((cert, key)) = &mut pool.tls.client {
             within(cert);
             within(key);
+        }
+    }
+    for home in generation.routes.homes_mut() {
+        match &mut home.verify {
+            Some(HomeKey::Hmac(path) | HomeKey::Public(path)) => within(path),
+            None => {}
         }
     }
     for source in &mut generation.tls.certificates {
@@ -105,35 +119,31 @@ fn compile_backend(
     pool: PoolId,
     region: RegionId,
 ) -> nearside_core::generation::Backend {
-    let name: Arc<str> = (*backend.name()).into();
+    let endpoint = backend.url.endpoint.clone();
     nearside_core::generation::Backend {
-        key: BackendKey::new(pool_name, &name),
-        name,
-        endpoint: backend.url.endpoint.clone(),
-        pool,
-        region,
         priority: u8::try_from(backend.priority.0).unwrap_or(u8::MAX),
         weight: u16::try_from(backend.weight.0).unwrap_or(u16::MAX),
         max_in_flight: backend.max_in_flight.map(|limit| limit.0),
         drain: backend.drain.as_ref().map(drain),
+        ..nearside_core::generation::Backend::new((pool, pool_name), backend.name(), endpoint, region)
     }
 }
 
 fn region(name: &str, region: &document::Region) -> Region {
+    let declared = region.place.as_ref().map(place);
     Region {
-        name: name.into(),
-        place: region.place.as_ref().map(place),
+        place: declared.or_else(|| region.cloud.and_then(|name| cloud(name.0))),
+        jurisdictions: region.jurisdictions.iter().map(|name| (&*name.0).into()).collect(),
+        capacity: region.capacity.map(|rate| rate.0),
         drain: region.drain.as_ref().map(drain),
+        ..Region::new(name)
     }
 }
 
 fn place(place: &document::Place) -> Place {
     let declared = place.lat.zip(place.lon).and_then(|(lat, lon)| Position::new(lat.0, lon.0));
-    Place {
-        country: place.country,
-        state: place.state.as_ref().map(|state| state.0.clone()),
-        position: declared.or_else(|| place.country.position()),
-    }
+    let whole = Place::of(place.country);
+    Place { state: place.state, position: declared.or(whole.position), ..whole }
 }
 
 fn drain(document::Drain(mark): &document::Drain) -> Drain {

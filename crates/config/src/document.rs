@@ -4,18 +4,24 @@
 //! `docs/CONFIGURATION.md` and `docs/routes.schema.json` are all made from them.
 
 mod entrance;
+mod law;
 mod policy;
 mod pool;
 mod region;
 mod route;
+mod session;
 
-pub(crate) use entrance::{CertificateEntry, Checks, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol};
+pub(crate) use entrance::{
+    CertificateEntry, Checks, ClientIp, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol,
+};
+pub(crate) use law::{Class, Geo, GeoRule, Residency, ResidencyRule};
 pub(crate) use policy::{Defaults, Probe, Retry, RetryCause, Timeouts};
 pub(crate) use pool::{Backend, BackendTls, HostHeader, Pool, Pools};
 pub(crate) use region::{Drain, Place, Region};
 pub(crate) use route::{FieldEdits, MethodList, Route, Upgrade};
+pub(crate) use session::{Affinity, Home, UnknownHome};
 
-use crate::scalar::{FleetName, Name, Version};
+use crate::scalar::{FleetName, Int, Name, Version};
 use crate::shape::{Names, Some1, document};
 use std::path::PathBuf;
 
@@ -29,6 +35,10 @@ document! {
         fleet: Fleet = Fleet::default(),
         /// The regions by name: units of failure, capacity, jurisdiction and drain.
         regions: Names<Name, Region> = Names::default(),
+        /// What is known of where addresses are.
+        geo: Geo = Geo::default(),
+        /// The residency classes by name.
+        residency: Names<Name, Class> = Names::default(),
         /// The policy of every pool; each pool may override any of it.
         defaults: Defaults = Defaults::default(),
         /// The pools by name: backends that serve the same thing.
@@ -55,7 +65,9 @@ document! {
         /// The name of the service, also in `CDN-Loop`.
         name: FleetName = FleetName("nearside".into()),
         /// A file with the keys of the fleet, one a line: the first signs, all verify; the keys of TLS tickets
-        /// derive from it. By default a random key is kept in the state folder.
+        /// and of affinity cookies derive from it. By default a random key is kept in the state folder.
         key_file: Option<PathBuf> = None,
+        /// How many PoPs share the capacity of each region.
+        pops: Int<1, 65_536> = Int(1),
     }
 }

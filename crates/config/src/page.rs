@@ -20,7 +20,7 @@ An editor completes and checks the file with `docs/routes.schema.json`; this lin
 # yaml-language-server: $schema=docs/routes.schema.json
 ```
 
-Durations are whole numbers with `ms`, `s`, `m` or `h`; sizes are bytes, or whole numbers with `B`, `KB`, `KiB`, `MB`,
+Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes are bytes, or whole numbers with `B`, `KB`, `KiB`, `MB`,
 `MiB`, `GB` or `GiB`; shares are percentages with up to two decimals. Paths of files are relative to the folder of
 `routes.yaml`. `nearside check --effective` prints a file with every default filled in.
 ";

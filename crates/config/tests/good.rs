@@ -1,7 +1,10 @@
 //! The good files load, into what they say.
 
 use nearside_config::load;
+use nearside_core::RegionId;
 use nearside_core::generation::{CertificateSource, ListenerKind};
+use nearside_core::home::HomeKey;
+use nearside_core::policy::Level;
 use nearside_core::route::Action;
 use std::time::Duration;
 
@@ -46,6 +49,15 @@ fn the_full_file_says_what_it_says() {
     assert_eq!(names, ["fra-a", "dub-a", "iad-a"]);
     assert_eq!(generation.backends[0].max_in_flight, Some(512));
     let route = &generation.routes.routes()[0];
+    assert_eq!((generation.fleet.pops, generation.regions[0].capacity), (3, Some(40_000)));
+    let affinity = generation.pools[0].affinity.as_ref().unwrap();
+    assert_eq!(
+        (&*affinity.cookie, affinity.ttl, affinity.level, affinity.backup),
+        ("__ns_aff", None, Level::Region, true)
+    );
+    let home = route.home.as_ref().unwrap();
+    assert_eq!((home.from.len(), home.region("us1").map(RegionId::index)), (3, Some(2)));
+    assert_eq!(home.verify, Some(HomeKey::Hmac("secrets/home.key".into())));
     assert_eq!(*route.to_backend.remove, ["x-debug".into()]);
     assert_eq!(*route.to_client.set, [("strict-transport-security".into(), "max-age=63072000".into())]);
 }

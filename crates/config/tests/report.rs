@@ -77,10 +77,7 @@ listeners: [{ bind: nope, tls: true }, { bind: \"127.0.0.1:8080\", redirect_http
 fn a_key_of_a_later_issue_is_an_unknown_key() {
     let good = include_str!("../../../tests/configs/good/small.yaml");
     for (key, line) in [
-        ("geo", "geo: {}\n"),
-        ("residency", "residency: {}\n"),
         ("acme", "acme: {}\n"),
-        ("pops", "fleet: { pops: 3 }\n"),
         ("journal", "observe: { journal: { keep: 30d } }\n"),
         ("prewarm", "defaults: { connections: { prewarm: 4 } }\n"),
     ] {

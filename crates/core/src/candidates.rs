@@ -28,6 +28,13 @@ impl Set {
         self.0.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
     }
 
+    /// What both sets hold.
+    #[must_use]
+    pub fn intersection(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= other);
+        self
+    }
+
     /// Whether the set holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -98,6 +105,12 @@ impl<'a> Candidates<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// Whether `candidate`, of the same pool, is left.
+    #[must_use]
+    pub fn holds(&self, candidate: &Candidate<'_>) -> bool {
+        self.left.holds(candidate.index)
     }
 
     /// The first that is left.

@@ -1,12 +1,13 @@
 //! One decision, as a pure function: match, forbid, prefer, choose.
 
-use crate::candidates::{Candidates, States};
+use crate::candidates::{Candidates, Set, States};
 use crate::evidence::Evidence;
 use crate::facts::Facts;
 use crate::generation::{Generation, Pool};
 use crate::id::{BackendId, PoolId, RegionId, RouteId};
 use crate::random::Random;
 use crate::reason::Reason;
+use crate::residency::Law;
 use crate::route::{Action, Route};
 use crate::stage::{choose, forbid, prefer};
 use crate::time::Now;
@@ -52,6 +53,10 @@ pub struct Plan {
     pub backend: BackendId,
     /// The backend's region.
     pub region: RegionId,
+    /// The region that would have had it but for its capacity.
+    pub spilled_from: Option<RegionId>,
+    /// The regions that it was offered to: its own, and those that would have had it but for their capacity.
+    pub offered: Set,
     /// Why this one won.
     pub reason: Reason,
 }
@@ -90,26 +95,46 @@ fn forward<E: Evidence, T: Trace>(
     let mut states = States::new();
     read(input, pool, &mut states);
     let all = Candidates::all(input.generation, pool, &states);
-    let allowed = forbid::residency(all, route, trace);
-    let allowed = forbid::drained(allowed, input.generation, trace);
+    let law = Law::of(&route.residency, input.generation, input.facts);
+    let lawful = forbid::residency(all, law, trace);
+    if lawful.is_empty() {
+        return refuse(trace, Reason::RefusedResidency, Some(route_id));
+    }
+    let allowed = forbid::drained(lawful, input.generation, input.facts.pin, trace);
     if allowed.is_empty() {
-        return refuse(trace, Reason::RefusedDrained, Some(route_id));
+        let reason = if law == Law::Silent { Reason::RefusedDrained } else { Reason::RefusedResidency };
+        return refuse(trace, reason, Some(route_id));
     }
     let Some(usable) = forbid::unhealthy(allowed, pool, input.tried, trace) else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
     let fresh = forbid::tried(usable.left, pool, input, trace);
     let mut random = Random::new(input.seed);
-    let (left, preferred) = prefer::all(fresh, allowed, pool, &mut random, trace);
-    let chosen = choose::one(left, input.evidence.turn(pool_id), pool, &mut random, trace);
+    let preferred = match prefer::all((fresh, allowed), (route, (pool_id, pool)), input, &mut random, trace) {
+        Ok(preferred) => preferred,
+        Err(reason) => return refuse(trace, reason, Some(route_id)),
+    };
+    let chosen = choose::one(preferred.left, (pool_id, pool), input, &mut random, trace);
     let Some((backend, drawn)) = chosen else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
-    let reason =
-        if usable.fail_open { Reason::WonFailOpen } else { drawn.or(preferred).unwrap_or(Reason::WonOnly) };
+    let reason = match drawn.or(preferred.reason) {
+        _ if usable.fail_open => Reason::WonFailOpen,
+        reason => reason.unwrap_or(Reason::WonOnly),
+    };
     trace.chosen(backend.id, reason);
     let region = backend.backend.region;
-    Choice::Forward(Plan { route: route_id, pool: pool_id, backend: backend.id, region, reason })
+    let (spilled_from, mut offered) = (preferred.spilled_from, preferred.offered);
+    offered.insert(region.index());
+    Choice::Forward(Plan {
+        route: route_id,
+        pool: pool_id,
+        backend: backend.id,
+        region,
+        spilled_from,
+        offered,
+        reason,
+    })
 }
 
 fn read<E: Evidence>(input: &Input<'_, E>, pool: &Pool, states: &mut States) {

@@ -1,6 +1,6 @@
 //! What this PoP knows of its backends at one moment.
 
-use crate::id::{BackendId, PoolId, RouteId};
+use crate::id::{BackendId, PoolId, RegionId, RouteId};
 use crate::time::Now;
 
 /// This PoP's opinion of a backend.
@@ -40,6 +40,8 @@ pub struct State {
     pub held: bool,
     /// How much of its weight it takes after a recovery, in thousandths; `None` is all of it.
     pub ramp: Option<u16>,
+    /// Its mark, or its region's, is so new that grace still runs.
+    pub in_grace: bool,
     /// Round trip from this PoP in microseconds: measured, or estimated by distance; `None` when neither is known.
     pub rtt_micros: Option<u32>,
     /// Requests it is answering now, as this PoP counts them.
@@ -53,6 +55,9 @@ pub trait Evidence {
 
     /// Whose turn it is in `pool`: a number that moves by one for each request that is not a repeat.
     fn turn(&self, pool: PoolId) -> u64;
+
+    /// Requests a second that this PoP has for `region` of late, those included that spill over.
+    fn offered(&self, region: RegionId, now: Now) -> u64;
 
     /// Requests in flight on `route`.
     fn route_in_flight(&self, route: RouteId) -> u32;

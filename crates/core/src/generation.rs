@@ -1,14 +1,24 @@
 //! One immutable set of what a request reads: regions, pools, backends, routes, listeners.
 
-use crate::id::{BackendId, BackendKey, PoolId, RegionId};
-use crate::place::Place;
+mod backend;
+mod entrance;
+mod network;
+mod region;
+
+pub use backend::{Backend, Endpoint};
+pub use entrance::{CertificateSource, ClientIp, ClientIpFrom, ClientIpHeader, Listener, ListenerKind, Tls};
+pub use network::Cidr;
+pub use region::{Drain, Geo, PinnedSessions, Region};
+
+use crate::id::{BackendId, ClassId, PoolId, RegionId};
 use crate::policy::{
-    BackendTls, Connections, Failback, HostHeader, Passive, Probe, Retry, Select, Share, Timeouts,
+    Affinity, BackendTls, Connections, Failback, HostHeader, Passive, Probe, Retry, Select, Share, Timeouts,
 };
+use crate::residency::Class;
 use crate::table::Table;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +35,10 @@ pub struct Generation {
     pub pools: Box<[Pool]>,
     /// By [`BackendId`]; those of one pool stand together.
     pub backends: Box<[Backend]>,
+    /// What is known of where addresses are.
+    pub geo: Geo,
+    /// The residency classes, by [`ClassId`].
+    pub classes: Box<[Class]>,
     /// By host, path and method.
     pub routes: Table,
     /// Where clients connect.
@@ -39,6 +53,27 @@ pub struct Generation {
     pub checks: Checks,
 }
 
+/// Nothing but what a file that says nothing of it gets (SPEC, section 6).
+impl Default for Generation {
+    fn default() -> Self {
+        Self {
+            stamp: Stamp::default(),
+            fleet: Fleet::new("nearside"),
+            regions: Box::default(),
+            pools: Box::default(),
+            backends: Box::default(),
+            geo: Geo::default(),
+            classes: Box::default(),
+            routes: Table::default(),
+            listeners: Box::default(),
+            tls: Tls::default(),
+            shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(30) },
+            observe: Observe::default(),
+            checks: Checks { failover_bound_above: Duration::from_secs(30), failover_bound: Gate::Warn },
+        }
+    }
+}
+
 impl Generation {
     /// The region with this id.
     #[must_use]
@@ -50,6 +85,12 @@ impl Generation {
     #[must_use]
     pub fn pool(&self, id: PoolId) -> Option<&Pool> {
         self.pools.get(id.index())
+    }
+
+    /// The residency class with this id.
+    #[must_use]
+    pub fn class(&self, id: ClassId) -> Option<&Class> {
+        self.classes.get(id.index())
     }
 
     /// The backend with this id.
@@ -68,7 +109,13 @@ impl Generation {
     /// The drain mark that holds for `backend`: its region's, or its own.
     #[must_use]
     pub fn drain_of<'a>(&'a self, backend: &'a Backend) -> Option<&'a Drain> {
-        self.region(backend.region).and_then(|region| region.drain.as_ref()).or(backend.drain.as_ref())
+        self.drains_of(backend).next()
+    }
+
+    /// The drain marks that hold for `backend`: its region's, and its own.
+    pub fn drains_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Drain> {
+        let region = self.region(backend.region).and_then(|region| region.drain.as_ref());
+        region.into_iter().chain(&backend.drain)
     }
 }
 
@@ -94,42 +141,16 @@ pub struct Fleet {
     pub name: Arc<str>,
     /// The file with the fleet's keys.
     pub key_file: Option<PathBuf>,
+    /// How many PoPs share a region's capacity.
+    pub pops: u32,
 }
 
-/// A unit of failure, capacity, jurisdiction and drain.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Region {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Where it stands.
-    pub place: Option<Place>,
-    /// The operator's mark.
-    pub drain: Option<Drain>,
-}
-
-/// The operator's mark on a region or a backend.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Drain {
-    /// Why.
-    pub reason: Box<str>,
-    /// Who.
-    pub by: Option<Box<str>>,
-    /// A reminder, as RFC 3339 text; it ends nothing.
-    pub until: Option<Box<str>>,
-    /// How long pinned sessions and open streams may go on.
-    pub grace: Duration,
-    /// What happens to pinned sessions.
-    pub pinned_sessions: PinnedSessions,
-}
-
-/// What happens to pinned sessions of a drained region.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum PinnedSessions {
-    /// They move at once.
-    #[default]
-    Move,
-    /// They stay until grace ends.
-    HonourUntilGrace,
+impl Fleet {
+    /// A fleet of one PoP.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), key_file: None, pops: 1 }
+    }
 }
 
 /// Backends that serve the same thing.
@@ -151,6 +172,8 @@ pub struct Pool {
     pub passive: Passive,
     /// How one is chosen.
     pub select: Select,
+    /// Where sessions stay.
+    pub affinity: Option<Affinity>,
     /// How one comes back.
     pub failback: Failback,
     /// What is repeated.
@@ -161,135 +184,6 @@ pub struct Pool {
     pub connections: Connections,
     /// How often a request may have passed a PoP of this fleet.
     pub loop_limit: u32,
-}
-
-/// One addressable target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Backend {
-    /// Its identity over generations.
-    pub key: BackendKey,
-    /// Its id in the file, or its url.
-    pub name: Arc<str>,
-    /// Where it is.
-    pub endpoint: Endpoint,
-    /// Its pool.
-    pub pool: PoolId,
-    /// Its region.
-    pub region: RegionId,
-    /// Its tier; 1 is first.
-    pub priority: u8,
-    /// Its share inside what is left; 0 is no new traffic.
-    pub weight: u16,
-    /// Requests at one time, as this PoP counts them.
-    pub max_in_flight: Option<u32>,
-    /// The operator's mark.
-    pub drain: Option<Drain>,
-}
-
-/// Where a backend listens.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Endpoint {
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// A host name in lower case, an IP address without brackets, or the path of a Unix socket, which alone begins
-    /// with a slash.
-    pub host: Box<str>,
-    /// Its port; 0 for a Unix socket.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// The Unix socket at `path`, which begins with a slash.
-    #[must_use]
-    pub fn unix(path: &str) -> Self {
-        Self { tls: false, host: path.into(), port: 0 }
-    }
-
-    /// The path, where it is a Unix socket.
-    #[must_use]
-    pub fn socket(&self) -> Option<&Path> {
-        self.host.starts_with('/').then(|| Path::new(&*self.host))
-    }
-
-    /// The `Host` for it: without the port where that is the scheme's own. A Unix socket is `localhost`.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        if self.socket().is_some() {
-            return "localhost".to_owned();
-        }
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
-        let default_port = if self.tls { 443 } else { 80 };
-        if self.port == default_port { host } else { format!("{host}:{}", self.port) }
-    }
-}
-
-/// Its url.
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.socket() {
-            Some(path) => write!(f, "unix:{}", path.display()),
-            None => write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority()),
-        }
-    }
-}
-
-/// Where clients connect.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Listener {
-    /// The address.
-    pub bind: SocketAddr,
-    /// What is done there.
-    pub kind: ListenerKind,
-}
-
-/// What a listener does.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ListenerKind {
-    /// Serves routes over TLS.
-    Tls {
-        /// Offers HTTP/2.
-        h2: bool,
-        /// Offers HTTP/1.1.
-        h1: bool,
-        /// A PEM file of the authorities that sign clients; `None` asks for no certificate.
-        client_ca: Option<PathBuf>,
-    },
-    /// Serves routes without TLS.
-    Plain,
-    /// Sends everything of known hosts to the first TLS listener.
-    RedirectHttps {
-        /// The redirect's status.
-        status: u16,
-    },
-}
-
-/// Certificates and versions.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Tls {
-    /// TLS 1.3 only.
-    pub tls13_only: bool,
-    /// Where certificates are.
-    pub certificates: Box<[CertificateSource]>,
-    /// Whether a local authority signs for hosts without a certificate.
-    pub self_signed: bool,
-}
-
-/// Where certificates are.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CertificateSource {
-    /// Every PEM file that matches; each holds its chain and its key, or stands beside a `.key` file.
-    Pattern(PathBuf),
-    /// One pair.
-    Pair {
-        /// The chain, as a PEM file.
-        cert: PathBuf,
-        /// The key, as a PEM file.
-        key: PathBuf,
-        /// The hosts that it serves; empty: the names that it certifies.
-        hosts: Box<[Box<str>]>,
-        /// Whether it also answers clients that name no host.
-        default: bool,
-    },
 }
 
 /// How the process ends.
@@ -308,15 +202,6 @@ pub struct Observe {
     pub admin: Option<SocketAddr>,
     /// Peers that may ask for a decision trace.
     pub debug_from: Box<[Cidr]>,
-}
-
-/// A network in CIDR notation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Cidr {
-    /// The network's address.
-    pub address: std::net::IpAddr,
-    /// Leading bits that count.
-    pub prefix: u8,
 }
 
 /// How strictly a load-time gate is held.
@@ -352,6 +237,7 @@ impl Pool {
             probe: Probe::default(),
             passive: Passive::default(),
             select: Select::default(),
+            affinity: None,
             failback: Failback::default(),
             retry: Retry::default(),
             timeouts: Timeouts::default(),
@@ -369,22 +255,5 @@ impl Pool {
                 Share::from_points(thousandths.saturating_mul(10)).of(u64::from(weight) * 1000)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_has_a_host_and_a_url() {
-        let check = |endpoint: &Endpoint, authority: &str, url: &str| {
-            assert_eq!((endpoint.authority().as_str(), endpoint.to_string().as_str()), (authority, url));
-        };
-        let tcp = |tls, host: &str, port| Endpoint { tls, host: host.into(), port };
-        check(&tcp(true, "a.example", 443), "a.example", "https://a.example");
-        check(&tcp(false, "2001:db8::1", 8080), "[2001:db8::1]:8080", "http://[2001:db8::1]:8080");
-        check(&Endpoint::unix("/run/app.sock"), "localhost", "unix:/run/app.sock");
-        assert_eq!(tcp(true, "a.example", 443).socket(), None);
     }
 }

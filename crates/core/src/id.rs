@@ -38,6 +38,10 @@ id!(
     BackendId
 );
 id!(
+    /// A residency class of one generation.
+    ClassId
+);
+id!(
     /// A route of one generation.
     RouteId
 );

@@ -97,7 +97,7 @@ pub struct Passive {
 }
 
 /// How one of several usable backends is chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Select {
     /// Backends within the fastest plus this count as equally near.
     pub latency_tolerance: Duration,
@@ -110,12 +110,50 @@ pub struct Select {
 }
 
 /// How equals share.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Balance {
     /// Two weighted random choices; the one with less in flight wins (Mitzenmacher 2001).
     P2c,
     /// In turn, by weight.
     RoundRobin,
+    /// Requests that are alike in this go to the same one, by weight; when one comes or goes, no others move
+    /// (rendezvous hashing: Thaler and Ravishankar 1998).
+    Hash(HashKey),
+}
+
+/// In what requests are alike.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HashKey {
+    /// The client's address.
+    Client,
+    /// The path.
+    Path,
+    /// This field, in lower case.
+    Header(Box<str>),
+    /// This cookie.
+    Cookie(Box<str>),
+}
+
+/// Where sessions stay.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Affinity {
+    /// The name of the cookie that says so.
+    pub cookie: Box<str>,
+    /// How long it lasts; `None` is as long as the browser's session.
+    pub ttl: Option<Duration>,
+    /// What a session stays at.
+    pub level: Level,
+    /// Whether the cookie also names where the session goes when it cannot stay.
+    pub backup: bool,
+}
+
+/// What a session stays at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// A region.
+    Region,
+    /// One backend.
+    Backend,
 }
 
 /// What happens when every backend is down.

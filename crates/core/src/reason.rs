@@ -39,7 +39,7 @@ reasons! {
     ExcludedHold = "excluded.hold", "it has recovered and is held back";
     ExcludedCapacity = "excluded.capacity", "it carries as many requests as it may";
     ExcludedTried = "excluded.tried", "it, its region or its tier has failed this request, or a repeat may not leave its region";
-    LostHome = "lost.home", "another region is the request's home";
+    LostHome = "lost.home", "another region is the request's home, or none is known and the route asks for one";
     LostAffinity = "lost.affinity", "the request is pinned elsewhere";
     LostGeo = "lost.geo", "the place prefers another region";
     LostPriority = "lost.priority", "a better tier, or a backend of known health, is usable";

@@ -1,8 +1,12 @@
 //! A route: host, path and methods to a pool or a fixed answer, with its policy.
 
+use crate::candidates::Set;
+use crate::home::Home;
 use crate::host::Pattern;
 use crate::id::PoolId;
 use crate::method::Methods;
+use crate::place::ByArea;
+use crate::residency::Residency;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +33,40 @@ pub struct Route {
     pub websocket: bool,
     /// What is refused.
     pub limits: Limits,
+    /// Where requests of a place go first: sets of equal regions, in their order.
+    pub geo: ByArea<Box<[Set]>>,
+    /// Which regions may handle them by law.
+    pub residency: Residency,
+    /// Where the user's data lives.
+    pub home: Option<Home>,
+}
+
+impl Route {
+    /// A route for everything of `host` to `pool`, without any policy.
+    #[must_use]
+    pub fn new(id: &str, host: Pattern, pool: PoolId) -> Self {
+        Self {
+            id: id.into(),
+            hosts: [host].into(),
+            path: PathPattern::Prefix("".into()),
+            methods: Methods::Any,
+            action: Action::Forward(pool),
+            to_client: FieldEdits::default(),
+            to_backend: FieldEdits::default(),
+            strip_prefix: None,
+            websocket: true,
+            limits: Limits { body: None, headers: 64 << 10, url: 8 << 10, concurrency: None },
+            geo: ByArea::default(),
+            residency: Residency::None,
+            home: None,
+        }
+    }
+
+    /// Whether a decision for it depends on where the client is.
+    #[must_use]
+    pub fn asks_for_place(&self) -> bool {
+        !self.geo.is_empty() || self.residency != Residency::None
+    }
 }
 
 /// Which paths a route serves.

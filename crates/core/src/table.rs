@@ -4,6 +4,7 @@
 //! on; paths of one host in two sorted lists, asked once per segment. The walk is bounded by the depth of
 //! what the file declares, not by what the client sends.
 
+use crate::home::Home;
 use crate::host::Pattern;
 use crate::id::RouteId;
 use crate::reason::Reason;
@@ -63,6 +64,11 @@ impl Table {
     #[must_use]
     pub fn route(&self, id: RouteId) -> Option<&Route> {
         self.routes.get(id.index())
+    }
+
+    /// What the routes say of homes, to change where their keys are.
+    pub fn homes_mut(&mut self) -> impl Iterator<Item = &mut Home> {
+        self.routes.iter_mut().filter_map(|route| route.home.as_mut())
     }
 
     /// Whether some route names `host`, or `*` does.

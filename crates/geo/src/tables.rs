@@ -1,175 +1,181 @@
-//! Tables of countries by address, in memory.
+//! All tables of a generation, asked as one.
 
-use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader};
-use nearside_core::place::Country;
-use std::fmt;
-use std::fs;
-use std::io;
+use crate::against;
+use crate::embedded::{self, Embedded};
+use crate::error::Error;
+use crate::file::Stamp;
+use crate::network;
+use crate::overrides::Overrides;
+use crate::record::Record;
+use crate::table::Table;
+use nearside_core::generation::Cidr;
+use nearside_core::place::{Country, Place};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
-/// Which country an address is in, by the first table that knows.
-///
-/// A table is read whole, never mapped: a file that is replaced in place cannot change or crash a running
-/// generation.
-#[derive(Default)]
-pub struct Tables(Vec<Reader<Vec<u8>>>);
-
-/// Why a table is not used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("cannot read geo table {path:?}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// The file is no table in MaxMind's format, or it is damaged.
-    #[error("geo table {path:?} is damaged, or is none")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: MaxMindDbError,
-    },
+/// What the configuration says of tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spec<'a> {
+    /// Files in MaxMind's format: each adds what those before it do not know. None: the embedded table.
+    pub files: &'a [PathBuf],
+    /// What holds whatever the tables say.
+    pub overrides: &'a [(Cidr, Place)],
+    /// Addresses whose country is known: tables that say otherwise are refused.
+    pub canaries: &'a [(IpAddr, Country)],
 }
 
-/// Where vendors keep the country's code: nested (MaxMind, DB-IP), flat (ip-location-db, IPinfo).
-const LAYOUTS: [&[PathElement<'static>]; 3] = [
-    &[PathElement::Key("country"), PathElement::Key("iso_code")],
-    &[PathElement::Key("country_code")],
-    &[PathElement::Key("country")],
-];
+/// Which place an address is in: by the overrides, then by the files in their order, or by the embedded table.
+///
+/// Everything is in memory and checked: a file that is replaced, cut or overwritten later changes nothing here. Asking
+/// allocates nothing and cannot fail.
+#[derive(Debug)]
+pub struct Tables {
+    overrides: Overrides,
+    files: Vec<Arc<Table>>,
+    embedded: Option<Embedded>,
+}
+
+/// What is known of an address, and from where.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found<'a> {
+    /// Where it is.
+    pub place: Place,
+    /// The network that the source knows it by; the embedded table does not tell.
+    pub network: Option<Cidr>,
+    /// Who said so.
+    pub source: Source<'a>,
+    /// The autonomous system that announces it.
+    pub asn: Option<u32>,
+}
+
+/// Who placed an address; of several that agree, the first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source<'a> {
+    /// An override of the operator.
+    Override,
+    /// The table in this file.
+    File(&'a Path),
+    /// The embedded table.
+    Embedded,
+    /// Nobody: the place is unknown.
+    Nobody,
+}
+
+/// A file in use.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Where it was read.
+    pub path: &'a Path,
+    /// Its type, as it says itself.
+    pub kind: &'a str,
+    /// When it was built.
+    pub built: SystemTime,
+    /// How many networks it knows something of.
+    pub networks: u64,
+}
 
 impl Tables {
-    /// No tables: every country is unknown.
+    /// No table: every place is unknown.
     #[must_use]
     pub fn none() -> Self {
-        Self::default()
+        Self { overrides: Overrides::new(&[]), files: Vec::new(), embedded: None }
     }
 
-    /// Reads the tables at `paths` and walks each of them once, so that a damaged one is found now.
+    /// Reads and checks what `spec` names. A file that did not change since `previous` is not read again; one that did is
+    /// held against the edition that runs.
     ///
     /// # Errors
-    /// The first table that cannot be read or is damaged.
-    pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Self, Error> {
-        paths.iter().map(|path| open(path.as_ref())).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// The country of `address`; [`Country::UNKNOWN`] where no table knows one.
-    #[must_use]
-    pub fn country(&self, address: IpAddr) -> Country {
-        // Not every vendor's table repeats its IPv4 part under ::ffff:0:0/96.
-        let address = address.to_canonical();
-        let found = self.0.iter().filter_map(|table| country(&table.lookup(address).ok()?));
-        found.into_iter().next().unwrap_or(Country::UNKNOWN)
-    }
-}
-
-impl fmt::Debug for Tables {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds = self.0.iter().map(|table| &table.metadata().database_type);
-        f.debug_list().entries(kinds).finish()
-    }
-}
-
-fn open(path: &Path) -> Result<Reader<Vec<u8>>, Error> {
-    let damaged = |cause| Error::Damaged { path: path.to_owned(), cause };
-    let bytes = fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
-    let reader = Reader::from_source(bytes).map_err(damaged)?;
-    reader.verify().map_err(damaged)?;
-    Ok(reader)
-}
-
-fn country(found: &LookupResult<'_, Vec<u8>>) -> Option<Country> {
-    let texts = LAYOUTS.iter().filter_map(|layout| found.decode_path::<&str>(layout).ok().flatten());
-    texts.into_iter().find_map(Country::parse).filter(|country| *country != Country::UNKNOWN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn data(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-    }
-
-    fn check(tables: &Tables, address: &str, expected: &str) {
-        assert_eq!(tables.country(address.parse().unwrap()).as_str(), expected, "{address}");
-    }
-
-    /// A table of one node: addresses below 128.0.0.0 have `record`, the others have none.
-    fn half(record: &[u8]) -> Tables {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("half.mmdb");
-        let text = |text: &str| [&[0x40 | u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-        let number = |value: u8| vec![0xa1, value];
-        let mut file = vec![0, 0, 17, 0, 0, 1];
-        file.extend([0; 16]);
-        file.extend(record);
-        file.extend(b"\xab\xcd\xefMaxMind.com\xe9");
-        for (key, value) in [
-            ("node_count", vec![0xc1, 1]),
-            ("record_size", number(24)),
-            ("ip_version", number(4)),
-            ("database_type", text("half")),
-            ("languages", vec![0x01, 0x04, 0x42, b'e', b'n']),
-            ("binary_format_major_version", number(2)),
-            ("binary_format_minor_version", vec![0xa0]),
-            ("build_epoch", vec![0x01, 0x02, 1]),
-            ("description", [vec![0xe1], text("en"), text("half")].concat()),
-        ] {
-            file.extend([text(key), value].concat());
+    /// All that is wrong, each with the file it is about. The tables of `previous` are as good as before.
+    pub fn load(spec: Spec<'_>, previous: Option<&Self>, now: SystemTime) -> Result<Self, Vec<Error>> {
+        let mut errors = Vec::new();
+        let files = spec.files.iter().filter_map(|path| {
+            let running = previous.and_then(|tables| tables.files.iter().find(|table| table.path == *path));
+            load(path, running, now).map_err(|error| errors.push(error)).ok()
+        });
+        let files: Vec<_> = files.collect();
+        let tables = Self {
+            overrides: Overrides::new(spec.overrides),
+            files,
+            embedded: spec.files.is_empty().then(Embedded::new),
+        };
+        if errors.is_empty() {
+            errors.extend(spec.canaries.iter().filter_map(|canary| tables.contradicts(*canary)));
         }
-        fs::write(&path, file).unwrap();
-        Tables::load(&[path]).unwrap()
+        if errors.is_empty() { Ok(tables) } else { Err(errors) }
     }
 
-    #[test]
-    fn a_nested_table_knows_the_country() {
-        let tables = Tables::load(&[data("GeoLite2-Country-Test.mmdb")]).unwrap();
-        check(&tables, "217.65.48.1", "GI");
-        check(&tables, "89.160.20.112", "SE");
-        check(&tables, "::ffff:89.160.20.112", "SE");
-        check(&tables, "2a02:cf40::1", "NO");
+    /// The place of `address`.
+    #[must_use]
+    pub fn place(&self, address: IpAddr) -> Place {
+        self.located(address.to_canonical()).0.place
     }
 
-    #[test]
-    fn flat_tables_know_the_country() {
-        let by_code = half(b"\xe1\x4ccountry_code\x42gb");
-        check(&by_code, "81.2.69.142", "GB");
-        check(&by_code, "::ffff:81.2.69.142", "GB");
-        check(&by_code, "200.0.0.1", "ZZ");
-        check(&half(b"\xe1\x47country\x42DE"), "81.2.69.142", "DE");
-        check(&half(b"\xe1\x47country\x42QQ"), "81.2.69.142", "ZZ");
+    /// All that is known of `address`.
+    #[must_use]
+    pub fn find(&self, address: IpAddr) -> Found<'_> {
+        let address = address.to_canonical();
+        let asn = self.files.iter().find_map(|table| table.find(address).0.asn);
+        Found { asn, ..self.located(address).0 }
     }
 
-    #[test]
-    fn what_no_table_knows_is_unknown() {
-        check(&Tables::none(), "81.2.69.142", "ZZ");
-        let tables = Tables::load(&[data("GeoLite2-Country-Test.mmdb")]).unwrap();
-        check(&tables, "127.0.0.1", "ZZ");
-        let only_v4 = Tables::load(&[data("MaxMind-DB-test-ipv4-24.mmdb")]).unwrap();
-        check(&only_v4, "2a02:cf40::1", "ZZ");
-        check(&only_v4, "1.1.1.1", "ZZ");
+    /// The files in use.
+    pub fn files(&self) -> impl Iterator<Item = File<'_>> {
+        self.files.iter().map(|table| File {
+            path: &table.path,
+            kind: &table.kind,
+            built: table.built,
+            networks: table.networks.all,
+        })
     }
 
-    #[test]
-    fn the_first_table_that_knows_answers() {
-        let names = ["MaxMind-DB-test-ipv4-24.mmdb", "GeoLite2-Country-Test.mmdb"];
-        check(&Tables::load(&names.map(data)).unwrap(), "89.160.20.112", "SE");
+    /// The place of `address`, and how long the prefix is that certainly shares it.
+    pub(crate) fn located(&self, address: IpAddr) -> (Found<'_>, u8) {
+        let mut found = Found { place: Place::UNKNOWN, network: None, source: Source::Nobody, asn: None };
+        let (chosen, mut shared) = self.overrides.find(address);
+        if let Some((network, place)) = chosen {
+            return (Found { place, network: Some(network), source: Source::Override, ..found }, shared);
+        }
+        if let Some(embedded) = &self.embedded {
+            found.place = embedded.place(address);
+            shared = shared.max(embedded::step(address, found.place));
+            if found.place != Place::UNKNOWN {
+                found.source = Source::Embedded;
+            }
+        }
+        let mut known = Record::NOTHING;
+        for table in self.files.iter().filter(|table| table.has_places) {
+            let (record, prefix) = table.find(address);
+            shared = shared.max(prefix);
+            if record.place == Place::UNKNOWN {
+                continue;
+            }
+            known.add(record);
+            found.place = known.place;
+            if found.source == Source::Nobody {
+                found.source = Source::File(&table.path);
+                found.network = Some(network::around(address, prefix));
+            }
+        }
+        (found, shared)
     }
 
-    #[test]
-    fn a_damaged_table_is_refused_by_name() {
-        let refused = |path: &Path| Tables::load(&[path]).unwrap_err().to_string();
-        assert!(refused(&data("MaxMind-DB-test-broken-pointers-24.mmdb")).contains("is damaged"));
-        assert!(refused(&data("LICENSE-MIT")).contains("LICENSE-MIT\" is damaged"));
-        assert!(refused(&data("absent.mmdb")).starts_with("cannot read geo table"));
-        assert!(refused(&data("")).starts_with("cannot read geo table"));
+    fn contradicts(&self, (address, expected): (IpAddr, Country)) -> Option<Error> {
+        let found = self.place(address).country;
+        (found != expected).then_some(Error::Canary { address, expected, found })
+    }
+}
+
+fn load(path: &Path, running: Option<&Arc<Table>>, now: SystemTime) -> Result<Arc<Table>, Error> {
+    let stamp = Stamp::of(path)?;
+    match running {
+        Some(running) if running.stamp == stamp => Ok(Arc::clone(running)),
+        Some(running) => {
+            let table = Table::load(path, stamp, now)?;
+            against::check(&table, running)?;
+            Ok(Arc::new(table))
+        }
+        None => Table::load(path, stamp, now).map(Arc::new),
     }
 }

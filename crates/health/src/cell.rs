@@ -252,6 +252,7 @@ impl Cell {
             verdict,
             ejected: now.as_millis() < self.ejected_until.load(Ordering::Relaxed),
             suspected: self.is_suspected() && verdict != Verdict::Unhealthy,
+            in_grace: false,
             held: verdict == Verdict::Healthy && now.as_millis() < held_until,
             ramp: ramp(held_until, self.ramped_until.load(Ordering::Relaxed), now),
             rtt_micros: (rtt != 0).then_some(rtt),

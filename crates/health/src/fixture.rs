@@ -2,12 +2,10 @@
 
 use crate::{Clock, Registry, View};
 use nearside_core::generation::{
-    Backend, Checks, Drain, Endpoint, Fleet, Gate, Generation, Observe, PinnedSessions, Pool, Region,
-    Shutdown, Stamp, Tls,
+    Backend, Drain, Endpoint, Fleet, Generation, PinnedSessions, Pool, Region, Stamp,
 };
 use nearside_core::place::{Country, Place, Position};
-use nearside_core::table::Table;
-use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
+use nearside_core::{BackendId, Now, PoolId, RegionId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,16 +21,11 @@ pub(crate) fn generation(text: &str) -> Generation {
         text.split_whitespace().enumerate().map(|(index, word)| backend(index, word, &regions)).collect();
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
-        fleet: Fleet { name: "test".into(), key_file: None },
+        fleet: Fleet::new("test"),
         regions: regions.iter().map(|name| region(name)).collect(),
         pools: Box::new([Pool::new("web", id(0), backends.len())]),
         backends: backends.into(),
-        routes: Table::default(),
-        listeners: Box::default(),
-        tls: Tls::default(),
-        shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND },
-        observe: Observe::default(),
-        checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
+        ..Generation::default()
     }
 }
 
@@ -58,15 +51,10 @@ fn backend(index: usize, word: &str, regions: &[&str]) -> Backend {
     let region = regions.iter().position(|region| part(word, '@') == Some(region)).unwrap();
     let number = |mark: char, default: u16| part(word, mark).map_or(default, |text| text.parse().unwrap());
     let own = format!("192.0.{}.{}", 2 + index / 250, index % 250 + 1);
+    let endpoint = Endpoint { tls: false, host: part(word, '=').unwrap_or(&own).into(), port: 80 };
     Backend {
-        key: BackendKey::new("web", name),
-        name: name.into(),
-        endpoint: Endpoint { tls: false, host: part(word, '=').unwrap_or(&own).into(), port: 80 },
-        pool: PoolId::new(0),
-        region: RegionId::new(region),
         priority: u8::try_from(number('/', 1)).unwrap(),
         weight: number('*', 50),
-        max_in_flight: None,
         drain: word.contains('!').then(|| Drain {
             reason: "test".into(),
             by: None,
@@ -74,19 +62,19 @@ fn backend(index: usize, word: &str, regions: &[&str]) -> Backend {
             grace: SECOND,
             pinned_sessions: PinnedSessions::Move,
         }),
+        ..Backend::new((PoolId::new(0), "web"), name, endpoint, RegionId::new(region))
     }
 }
 
 fn region(name: &str) -> Region {
     let place = |code: &str, lat, lon| Place {
-        country: Country::parse(code).unwrap(),
-        state: None,
         position: Position::new(lat, lon),
+        ..Place::of(Country::parse(code).unwrap())
     };
     let place = match name {
         "frankfurt" => Some(place("DE", 50.11, 8.68)),
         "virginia" => Some(place("US", 38.9, -77.5)),
         _ => None,
     };
-    Region { name: name.into(), place, drain: None }
+    Region { place, ..Region::new(name) }
 }

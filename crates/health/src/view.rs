@@ -7,7 +7,7 @@ use crate::count::{Count, InFlight};
 use crate::mark::Mark;
 use crate::name::Name;
 use crate::pool::{Place, PoolCell};
-use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RouteId, State};
+use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State};
 use std::cell::Cell as Once;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -136,6 +136,10 @@ impl Evidence for View {
         self.pool(pool).map_or(0, |pool| pool.turn())
     }
 
+    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
+        0
+    }
+
     fn route_in_flight(&self, route: RouteId) -> u32 {
         self.routes.get(route.index()).map_or(0, |count| count.now())
     }
@@ -171,6 +175,10 @@ impl Evidence for ForRequest<'_> {
         let turn = self.turn.get().unwrap_or_else(|| self.view.pool(pool).map_or(0, |pool| pool.take_turn()));
         self.turn.set(Some(turn));
         turn
+    }
+
+    fn offered(&self, region: RegionId, now: Now) -> u64 {
+        self.view.offered(region, now)
     }
 
     fn route_in_flight(&self, route: RouteId) -> u32 {

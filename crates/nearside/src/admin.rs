@@ -5,11 +5,14 @@ mod socket;
 pub(crate) use socket::{Admin, Listening, bind, remove};
 
 use crate::handover::Succession;
+use crate::question::Question;
 use crate::status::Desk;
+use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
+use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -38,9 +41,22 @@ fn answer(desk: &Desk, request: &Request<Incoming>, over_tcp: bool) -> Answer {
             Err(why) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
         },
         "/metrics" => page(StatusCode::OK, METRICS, desk.edge.metrics.render()),
+        "/explain" => match explain(desk, request.uri().query().unwrap_or_default()) {
+            Ok(told) => page(StatusCode::OK, JSON, format!("{told:#}\n")),
+            Err(why) => page(StatusCode::BAD_REQUEST, TEXT, format!("{why:#}\n")),
+        },
         "/status" => page(StatusCode::OK, JSON, format!("{:#}\n", desk.read())),
-        _ => page(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics /status\n"),
+        _ => page(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics /status /explain\n"),
     }
+}
+
+/// The decision on the request that `query` describes, by what is live now. It counts nothing and takes nobody's turn.
+fn explain(desk: &Desk, query: &str) -> anyhow::Result<Value> {
+    let question: Question = serde_urlencoded::from_str(query)
+        .context("ask with host, path, method, client, seed and, if any, home")?;
+    let live = desk.edge.live.load_full();
+    let evidence = &*live.evidence;
+    Ok(question.answer(&live.generation, &live.geo, (evidence, evidence.now()))?.0)
 }
 
 /// Whether this asks for an upgrade: only who may use the Unix socket may.

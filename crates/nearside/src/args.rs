@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say why a request would go where it would go.
     Explain(ExplainArgs),
+    /// Say where addresses are, and who says so; or what a new table would change.
+    Geo(GeoArgs),
     /// Mark a region or a backend drained in the file.
     Drain(DrainArgs),
     /// Take the mark off again.
@@ -96,6 +98,9 @@ pub(crate) struct CheckArgs {
     /// Print the file with every default filled in.
     #[arg(long)]
     pub(crate) effective: bool,
+    /// Prove that no request can leave its residency class: every state of the regions is put to the decision.
+    #[arg(long, conflicts_with = "effective")]
+    pub(crate) prove: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -125,13 +130,38 @@ pub(crate) struct ExplainArgs {
     /// Where the PoP stands, as for `run`: without it nothing is near or far.
     #[arg(long, env = "NEARSIDE_PLACE")]
     pub(crate) place: Option<String>,
+    /// Suppose that the request names this home, signed as the route asks for.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) home: Option<String>,
     /// Chance, as a number: the weighted choice depends on it.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Ask the running PoP: by its generation, its geo tables and what it knows of the backends now.
+    #[arg(long, conflicts_with_all = ["down", "drain", "file"])]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
     /// The file.
+    #[arg(long, default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+}
+
+/// `nearside geo`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct GeoArgs {
+    /// The addresses.
+    #[arg(required_unless_present = "diff")]
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Compare the file's tables with this one: which networks change place, and which of those change residency class.
+    #[arg(long, value_name = "NEW.mmdb", conflicts_with = "addresses")]
+    pub(crate) diff: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The file, whose tables and overrides are asked.
     #[arg(long, default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
 }

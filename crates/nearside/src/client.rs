@@ -1,5 +1,6 @@
 //! The client of the admin socket: how commands ask the PoP that runs.
 
+use crate::question::Question;
 use crate::state;
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -20,6 +21,19 @@ pub(crate) fn status(folder: &Path) -> anyhow::Result<Option<Value>> {
         None => Ok(None),
         Some((200, body)) => Ok(Some(serde_json::from_str(&body).context("the status is no JSON")?)),
         Some((status, body)) => bail!("the admin interface answered {status}: {}", body.trim()),
+    }
+}
+
+/// How the PoP with this state folder would decide; `None` when none runs there.
+///
+/// # Errors
+/// It cannot be asked, or the question makes no sense to it.
+pub(crate) fn explain(folder: &Path, question: &Question) -> anyhow::Result<Option<Value>> {
+    let query = serde_urlencoded::to_string(question)?;
+    match ask(folder, "GET", &format!("/explain?{query}"), PATIENCE)? {
+        None => Ok(None),
+        Some((200, body)) => Ok(Some(serde_json::from_str(&body).context("the answer is no JSON")?)),
+        Some((_, body)) => bail!("{}", body.trim()),
     }
 }
 

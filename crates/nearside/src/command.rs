@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod drain;
 mod explain;
+mod geo;
 mod run;
 mod sample;
 mod status;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Geo(args) => geo::run(&args),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Upgrade(args) => upgrade::run(&args),

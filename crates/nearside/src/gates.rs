@@ -7,9 +7,10 @@ use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
 use nearside_core::generation::{Drain, Gate, Pool};
+use nearside_geo::{Error as GeoError, Spec, Tables};
 use nearside_tls::{ClientTable, Clock, Keys, Problem, Table, Wanted};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -42,6 +43,17 @@ const FIXED: &Rule = &Rule {
     about: "A reload leaves listeners and the admin address as they are.",
 };
 
+const GEO_TABLE: &Rule = &Rule {
+    id: "gate.geo_table",
+    severity: Severity::Error,
+    about: "Geo tables are sound, no older than those in use, much like them, and say what the canaries say.",
+};
+const GEO_AGE: &Rule = &Rule {
+    id: "gate.geo_age",
+    severity: Severity::Warning,
+    about: "A geo table is at most `geo.max_age` old.",
+};
+
 /// What the gates let pass, with what was made on the way.
 #[derive(Debug)]
 pub(crate) struct Passed {
@@ -51,6 +63,8 @@ pub(crate) struct Passed {
     pub(crate) certificates: Table,
     /// TLS towards the backends.
     pub(crate) backend_tls: ClientTable,
+    /// Which place an address is in.
+    pub(crate) geo: Tables,
     /// What is doubtful.
     pub(crate) warnings: Report,
     /// The way from a key's path to its line.
@@ -68,6 +82,8 @@ pub(crate) struct Around<'a> {
     pub(crate) now: i64,
     /// What backends are dialled with now: what stays as it is keeps its sessions.
     pub(crate) previous: Option<&'a ClientTable>,
+    /// Where addresses are as of now: a new table is held against the one it takes the place of.
+    pub(crate) tables: Option<&'a Tables>,
 }
 
 /// Puts `loaded` through all gates.
@@ -80,11 +96,12 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let certificates = certificates(&generation, around, &mut report);
     let client = ClientTable::load(&generation, around.clock, around.previous);
     let backend_tls = taken(client, &mut report);
+    let geo = geo(&generation, around, &mut report);
     drains(&generation, &source, around.now, &mut report);
     failover_bounds(&generation, &source, &mut report);
-    match (certificates, backend_tls) {
-        (Some(certificates), Some(backend_tls)) if !report.has_errors() => {
-            Ok(Passed { generation, certificates, backend_tls, warnings: report, source })
+    match (certificates, backend_tls, geo) {
+        (Some(certificates), Some(backend_tls), Some(geo)) if !report.has_errors() => {
+            Ok(Passed { generation, certificates, backend_tls, geo, warnings: report, source })
         }
         _ => Err(report),
     }
@@ -134,6 +151,54 @@ fn taken<T>(loaded: Result<(T, Vec<Problem>), Vec<Problem>>, report: &mut Report
         report.push(&problem.key_path, Finding::new(rule, problem.message).hint(problem.hint));
     }
     value
+}
+
+/// The tables of `generation`, as of `now`, held against those in use.
+pub(crate) fn tables(
+    generation: &Generation,
+    previous: Option<&Tables>,
+    now: SystemTime,
+) -> Result<Tables, Vec<GeoError>> {
+    let geo = &generation.geo;
+    let spec = Spec { files: &geo.tables, overrides: &geo.overrides, canaries: &geo.canaries };
+    Tables::load(spec, previous, now)
+}
+
+fn geo(generation: &Generation, around: &Around<'_>, report: &mut Report) -> Option<Tables> {
+    let now = UNIX_EPOCH + Duration::from_secs(u64::try_from(around.now).unwrap_or(0));
+    let key = |path: Option<&Path>| {
+        let found = path.and_then(|path| generation.geo.tables.iter().position(|known| known == path));
+        found.map_or_else(|| "geo".to_owned(), |index| format!("geo.tables[{index}]"))
+    };
+    match tables(generation, around.tables, now) {
+        Ok(tables) => {
+            for file in tables.files() {
+                let age = now.duration_since(file.built).unwrap_or_default();
+                if age > generation.geo.max_age {
+                    let days = age.as_secs() / 86_400;
+                    let message = format!("the geo table {} is {days} days old", file.path.display());
+                    report.push(
+                        &key(Some(file.path)),
+                        Finding::new(GEO_AGE, message).hint("fetch a new edition"),
+                    );
+                }
+            }
+            Some(tables)
+        }
+        Err(errors) => {
+            for error in errors {
+                let path = match &error {
+                    GeoError::Canary { address, .. } => format!("geo.canaries.{address}"),
+                    _ => key(error.path()),
+                };
+                let remedy = error.remedy();
+                let finding =
+                    Finding::new(GEO_TABLE, format!("{:#}", anyhow::Error::new(error))).hint(remedy);
+                report.push(&path, finding);
+            }
+            None
+        }
+    }
 }
 
 fn drains(generation: &Generation, source: &Source, now: i64, report: &mut Report) {

@@ -34,7 +34,7 @@ pub(crate) fn parse_place(text: &str) -> anyhow::Result<Place> {
         [lat, lon] => Some(Position::new(*lat, *lon).with_context(remedy)?),
         _ => bail!(remedy()),
     };
-    Ok(Place { country, state: None, position })
+    Ok(Place { position, ..Place::of(country) })
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ impl Reloader {
             clock: &Clock::system(),
             now: time::OffsetDateTime::now_utc().unix_timestamp(),
             previous: live.map(|live| &*live.backend_tls),
+            tables: live.map(|live| &*live.geo),
         };
         Ok(gates::pass(loaded, &around))
     }
@@ -171,5 +172,10 @@ pub(crate) fn warn_of(report: &Report) {
 pub(crate) fn watched(file: &Path, generation: &Generation) -> Vec<PathBuf> {
     let mut paths = nearside_tls::watched(generation);
     paths.push(file.to_owned());
+    for table in &generation.geo.tables {
+        paths.push(table.clone());
+        // The sum beside it, if there is one.
+        paths.push(table.with_added_extension("sha256"));
+    }
     paths
 }

@@ -5,7 +5,8 @@ use nearside_core::method::Methods;
 use nearside_core::random::Random;
 use nearside_core::route::{Action, PathPattern, Route};
 use nearside_core::{
-    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RouteId, State, Tried, decide,
+    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RegionId, RouteId, State, Tried,
+    decide,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -58,15 +59,8 @@ impl Example {
         turn: usize,
     ) -> Option<BackendId> {
         let evidence = &Turned { evidence, turn };
-        let facts = Facts {
-            host: &self.host,
-            path: &self.path,
-            method: &self.method,
-            client: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            url_bytes: self.path.len(),
-            header_bytes: 0,
-            body_bytes: Some(0),
-        };
+        let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let facts = Facts { body_bytes: Some(0), ..Facts::new(&self.host, &self.path, &self.method, client) };
         let (tried, seed) = (Tried::default(), Random::new(turn as u64).draw());
         let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed };
         match decide(&input, &mut ()) {
@@ -116,6 +110,10 @@ impl<E: Evidence> Evidence for Turned<'_, E> {
 
     fn turn(&self, _pool: PoolId) -> u64 {
         self.turn as u64
+    }
+
+    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
+        0
     }
 
     fn route_in_flight(&self, _route: RouteId) -> u32 {

@@ -1,6 +1,6 @@
 //! What backends and clients see besides what the other side sent (SPEC, section 5), as edits of a head.
 
-use crate::request::Visit;
+use crate::request::{EXPLAIN, Visit};
 use crate::websocket;
 use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
@@ -100,8 +100,12 @@ pub(crate) fn to_backend(
     if let Some(blank) = template.trace {
         trace_parent(edits, blank, visit, head);
     }
-    edits.set(Known::XNearsidePlace, visit.place().as_str().as_bytes());
-    edits.set(Known::XForwardedFor, visit.connection.address.as_bytes());
+    edits.set(Known::XNearsidePlace, visit.place.country.as_str().as_bytes());
+    if visit.believed.by_hop {
+        edits.append(Known::XForwardedFor, visit.connection.address.as_bytes());
+    } else {
+        edits.set(Known::XForwardedFor, visit.connection.address.as_bytes());
+    }
     edits.set(Known::XForwardedHost, head.authority().as_str().as_bytes());
     match &pool.host_header {
         HostHeader::Preserve => {}
@@ -134,6 +138,10 @@ pub(crate) fn to_client(edits: &mut Edits, visit: &Visit<'_>, route: Option<&Fie
     visit.live.prepared.templates.to_client.write(edits, visit.reference);
     if let Some(route) = route {
         declared(edits, route);
+    }
+    if let Some(explanation) = &visit.explanation {
+        // Names of backends are of printable ASCII, as the file's rules have it.
+        edits.set_name(EXPLAIN, explanation.as_bytes()).unwrap_or_default();
     }
 }
 

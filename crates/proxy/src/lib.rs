@@ -4,7 +4,9 @@
 //! connection's task reads requests; [`exchange`] drives one request and its answer, whatever the protocol on
 //! either side, through the two traits of [`side`].
 
-pub mod deadline;
+mod client_ip;
+pub mod connection;
+mod deadline;
 pub mod dial;
 pub mod exchange;
 pub mod h1;

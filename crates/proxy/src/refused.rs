@@ -1,8 +1,8 @@
 //! A refused head: no request came of it, and it is written down all the same.
 
+use crate::connection::Connection;
 use crate::headers::{self, Reference};
 use crate::page::Page;
-use crate::request::Connection;
 use crate::worker::Worker;
 use nearside_core::Reason;
 use nearside_telemetry::{Asked, Protocol, Record};
@@ -24,7 +24,8 @@ pub(crate) fn refuse(
     let record = Record {
         time: SystemTime::now(),
         asked: Asked::new(reference.as_str(), b"", b"", b""),
-        client: connection.peer.ip(),
+        client: connection.client.ip(),
+        peer: connection.peer.ip(),
         protocol,
         tls: connection.tls,
         generation: Arc::clone(&live.generation),

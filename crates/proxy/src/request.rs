@@ -2,21 +2,23 @@
 
 mod tell;
 
+use crate::client_ip::{Believed, believe};
+use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::dial::Parties;
 use crate::exchange::{self, End, OWN_ANSWER};
 use crate::headers::{self, Reference};
 use crate::live::Live;
 use crate::page::Page;
 use crate::side::{Client, ClientError, Length};
 use crate::worker::Worker;
-use nearside_core::generation::ListenerKind;
+use nearside_core::generation::{ClientIp, ListenerKind};
 use nearside_core::policy::Retry;
 use nearside_core::route::Action;
-use nearside_core::{Choice, Facts, Host, Input, Plan, Reason, RouteId, Tried, decide};
+use nearside_core::{
+    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
+};
 use nearside_health::{ForRequest, InFlight};
 use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Upgrade, Version};
-use nearside_telemetry::TlsVersion;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,30 +26,8 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is known of a client's connection.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// The client's end.
-    pub peer: SocketAddr,
-    /// Its address as text, written out once.
-    pub address: Box<str>,
-    /// Our end.
-    pub local: SocketAddr,
-    /// Which listener of the generation it came by.
-    pub listener: usize,
-    /// The version of TLS, if it is encrypted.
-    pub tls: Option<TlsVersion>,
-    /// The name that the client hello asked for.
-    pub sni: Option<Host>,
-}
-
-impl Connection {
-    /// Its two ends.
-    #[must_use]
-    pub(crate) fn parties(&self) -> Parties {
-        Parties { client: self.peer, local: self.local }
-    }
-}
+/// Asks for an explanation, and brings it.
+pub(crate) const EXPLAIN: &str = "x-nearside-explain";
 
 /// What a connection's loop has to know afterwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,8 +46,14 @@ pub(crate) struct Visit<'a> {
     pub(crate) number: u64,
     pub(crate) reference: Reference,
     pub(crate) started: Instant,
+    /// Whom it is from.
+    pub(crate) believed: Believed,
+    /// Where that is, as the tables know.
+    pub(crate) place: Place,
     /// Why the last try failed.
     pub(crate) last_failure: Option<Reason>,
+    /// The last decision in one line, for a peer that may ask and does.
+    pub(crate) explanation: Option<String>,
     plan: Option<Plan>,
     route: Option<RouteId>,
     turn: Option<u64>,
@@ -93,7 +79,7 @@ pub async fn serve<C: Client>(
     client: &mut C,
     deadline: &mut Deadline,
 ) -> Outcome {
-    let mut visit = Visit::begin(worker, connection);
+    let mut visit = Visit::begin(worker, connection, client.head());
     let (mut end, place) = match visit.judge(client.head()) {
         Verdict::Page(page, reason) => (visit.say(client, &page, reason, deadline).await, None),
         Verdict::Forward(plan, place) => {
@@ -121,16 +107,33 @@ enum Verdict {
 }
 
 impl<'a> Visit<'a> {
-    fn begin(worker: &'a Arc<Worker>, connection: &'a Connection) -> Self {
+    fn begin(worker: &'a Arc<Worker>, connection: &'a Connection, head: &RequestHead) -> Self {
         let number = worker.edge.next();
+        let live = worker.edge.live.load_full();
+        let believed = match live.generation.listeners.get(connection.listener) {
+            Some(listener) => believe(&listener.client_ip, connection.client.ip(), head.fields()),
+            None => believe(&ClientIp::default(), connection.client.ip(), head.fields()),
+        };
+        if believed.claimed {
+            connection.cells.unbelieved();
+        }
+        let place = connection.places.of(believed.address, &live);
+        let mut askers = live.generation.observe.debug_from.iter();
+        let explanation = askers
+            .any(|network| network.holds(connection.peer.ip()))
+            .then(|| head.fields().get_name(EXPLAIN).map(|_| String::new()))
+            .flatten();
         Self {
             worker,
             connection,
-            live: worker.edge.live.load_full(),
+            live,
+            believed,
+            place,
             number,
             reference: headers::reference(number),
             started: Instant::now(),
             last_failure: None,
+            explanation,
             plan: None,
             route: None,
             turn: None,
@@ -138,16 +141,11 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Which place the client is in, as the tables know.
-    pub(crate) fn place(&self) -> nearside_core::place::Country {
-        self.live.geo.country(self.connection.peer.ip())
-    }
-
     /// Decides, knowing what was tried.
     pub(crate) fn decide(&mut self, head: &RequestHead, tried: &Tried) -> Choice {
         let evidence = ForRequest::new(&self.live.evidence, self.turn);
         let input = Input {
-            facts: &facts(head, self.connection),
+            facts: &self.facts(head),
             tried,
             generation: &self.live.generation,
             evidence: &evidence,
@@ -155,6 +153,10 @@ impl<'a> Visit<'a> {
             seed: self.number.wrapping_add(u64::from(tried.count())),
         };
         let choice = decide(&input, &mut ());
+        if let Some(explanation) = &mut self.explanation {
+            let mut trace = FullTrace::default();
+            *explanation = explained::line(&self.live.generation, decide(&input, &mut trace), &trace);
+        }
         self.turn = evidence.turn_taken();
         choice
     }
@@ -335,18 +337,19 @@ fn connects(head: &RequestHead) -> bool {
     head.upgrade() == Upgrade::WebSocket && head.version() == Version::Http2
 }
 
-fn facts<'f>(head: &'f RequestHead, connection: &Connection) -> Facts<'f> {
-    Facts {
-        host: head.authority().host(),
-        path: head.path(),
-        method: head.method_text(),
-        client: connection.peer,
-        url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
-        header_bytes: head.fields().buffer().len(),
-        body_bytes: match head.body() {
-            Body::None => Some(0),
-            Body::Length(bytes) => Some(bytes),
-            Body::Chunked | Body::UntilClose => None,
-        },
+impl Visit<'_> {
+    fn facts<'h>(&self, head: &'h RequestHead) -> Facts<'h> {
+        let client = SocketAddr::new(self.believed.address, self.connection.client.port());
+        Facts {
+            place: self.place,
+            url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
+            header_bytes: head.fields().buffer().len(),
+            body_bytes: match head.body() {
+                Body::None => Some(0),
+                Body::Length(bytes) => Some(bytes),
+                Body::Chunked | Body::UntilClose => None,
+            },
+            ..Facts::new(head.authority().host(), head.path(), head.method_text(), client)
+        }
     }
 }

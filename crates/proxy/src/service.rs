@@ -6,6 +6,7 @@
 mod accept;
 mod bind;
 mod crew;
+mod introduction;
 mod pulse;
 mod room;
 mod shutdown;

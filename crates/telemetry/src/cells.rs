@@ -119,6 +119,7 @@ pub struct ListenerCells {
     pub(crate) open: AtomicI64,
     pub(crate) accepted: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
+    pub(crate) unbelieved: AtomicU64,
 }
 
 impl ListenerCells {
@@ -139,6 +140,11 @@ impl ListenerCells {
     /// Counts a TLS handshake that came to nothing.
     pub fn handshake_failed(&self) {
         self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a client's address that was said by someone who is not believed.
+    pub fn unbelieved(&self) {
+        self.unbelieved.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -130,7 +130,11 @@ fn connections(names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
     let failed = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.handshakes_failed.load(Ordering::Relaxed)));
-    page.counters("handshakes_failed", "TLS handshakes that came to nothing", failed)
+    page.counters("handshakes_failed", "TLS handshakes that came to nothing", failed)?;
+    let unbelieved = listeners
+        .iter()
+        .map(|(bind, cells)| ([("listener", &**bind)], cells.unbelieved.load(Ordering::Relaxed)));
+    page.counters("clients_unbelieved", "Addresses of clients said by who is not trusted", unbelieved)
 }
 
 fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {

@@ -14,8 +14,10 @@ fields! {
     TIME = "time";
     /// The request's unique id, as in `X-Nearside-Ref`.
     REF = "ref";
-    /// The client's address.
+    /// The client's address, as believed.
     CLIENT = "client";
+    /// The address at the other end of the socket, where that is another.
+    PEER = "peer";
     /// What the client spoke.
     PROTOCOL = "protocol";
     /// The TLS version, when there was one.

@@ -35,6 +35,9 @@ impl Lines {
         self.time(&mut line, record.time);
         line.bytes(field::REF, record.asked.reference());
         line.address(field::CLIENT, record.client);
+        if record.peer != record.client {
+            line.address(field::PEER, record.peer);
+        }
         line.text(field::PROTOCOL, record.protocol.name());
         line.optional(field::TLS, record.tls.map(crate::TlsVersion::name));
         line.bytes(field::HOST, record.asked.host());

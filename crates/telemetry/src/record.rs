@@ -13,8 +13,10 @@ pub struct Record {
     pub time: SystemTime,
     /// What the client said.
     pub asked: Asked,
-    /// The client's address.
+    /// The client's address, as believed.
     pub client: IpAddr,
+    /// The address at the other end of the socket.
+    pub peer: IpAddr,
     /// What the client spoke.
     pub protocol: Protocol,
     /// The TLS version, when there was one.

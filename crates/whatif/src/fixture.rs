@@ -1,11 +1,9 @@
 //! Small generations for the tests, written as words.
 
 use nearside_core::generation::{
-    Backend, Checks, Drain, Endpoint, Fleet, Gate, Generation, Observe, PinnedSessions, Pool, Region,
-    Shutdown, Stamp, Tls,
+    Backend, Drain, Endpoint, Fleet, Generation, PinnedSessions, Pool, Region, Stamp,
 };
-use nearside_core::table::Table;
-use nearside_core::{BackendId, BackendKey, PoolId, RegionId};
+use nearside_core::{BackendId, PoolId, RegionId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,19 +25,11 @@ pub(crate) fn generation(pools: &[&str]) -> Generation {
     }
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
-        fleet: Fleet { name: "test".into(), key_file: None },
-        regions: regions
-            .iter()
-            .map(|name| Region { name: (*name).into(), place: None, drain: None })
-            .collect(),
+        fleet: Fleet::new("test"),
+        regions: regions.iter().map(|name| Region::new(name)).collect(),
         pools: all.into(),
         backends: backends.into(),
-        routes: Table::default(),
-        listeners: Box::default(),
-        tls: Tls::default(),
-        shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND },
-        observe: Observe::default(),
-        checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
+        ..Generation::default()
     }
 }
 
@@ -51,15 +41,10 @@ fn backend(pool: PoolId, word: &str, regions: &[&str]) -> Backend {
     let name = word.split('@').next().unwrap();
     let region = regions.iter().position(|region| part(word, '@') == Some(region)).unwrap();
     let number = |mark: char, default: u16| part(word, mark).map_or(default, |text| text.parse().unwrap());
+    let endpoint = Endpoint { tls: false, host: "192.0.2.1".into(), port: 80 };
     Backend {
-        key: BackendKey::new(&pool.index().to_string(), name),
-        name: name.into(),
-        endpoint: Endpoint { tls: false, host: "192.0.2.1".into(), port: 80 },
-        pool,
-        region: RegionId::new(region),
         priority: u8::try_from(number('/', 1)).unwrap(),
         weight: number('*', 50),
-        max_in_flight: None,
         drain: word.contains('!').then(|| Drain {
             reason: "test".into(),
             by: None,
@@ -67,5 +52,6 @@ fn backend(pool: PoolId, word: &str, regions: &[&str]) -> Backend {
             grace: SECOND,
             pinned_sessions: PinnedSessions::Move,
         }),
+        ..Backend::new((pool, &pool.index().to_string()), name, endpoint, RegionId::new(region))
     }
 }

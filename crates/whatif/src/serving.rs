@@ -1,10 +1,9 @@
 //! What serves each pool, now and after a region is gone.
 
-use nearside_core::generation::{Drain, Observe, PinnedSessions, Pool, Tls};
+use nearside_core::generation::{Drain, PinnedSessions, Pool};
 use nearside_core::host::{Host, Pattern};
-use nearside_core::method::Methods;
 use nearside_core::policy::{Balance, Share};
-use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
+use nearside_core::route::Route;
 use nearside_core::table::Table;
 use nearside_core::{
     BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, Reason, RegionId, RouteId, State,
@@ -93,7 +92,7 @@ impl Asked {
     fn of(generation: &Generation) -> Self {
         let hosts: Vec<Option<Host>> =
             (0..generation.pools.len()).map(|index| Host::parse(&format!("pool-{index}"))).collect();
-        let route = |(index, host): (usize, &Option<Host>)| Some(route(host.clone()?, PoolId::new(index)));
+        let route = |(index, host): (usize, &Option<Host>)| Some(route(host.as_ref()?, PoolId::new(index)));
         let routes = Table::new(hosts.iter().enumerate().filter_map(route).collect());
         let mut pools = generation.pools.clone();
         for pool in &mut pools {
@@ -107,12 +106,9 @@ impl Asked {
             regions: generation.regions.clone(),
             pools,
             backends: generation.backends.clone(),
+            classes: generation.classes.clone(),
             routes,
-            listeners: Box::default(),
-            tls: Tls::default(),
-            shutdown: generation.shutdown,
-            observe: Observe::default(),
-            checks: generation.checks,
+            ..Generation::default()
         };
         Self { generation, hosts }
     }
@@ -150,15 +146,8 @@ impl Asked {
     /// Who takes one request; `None` when nobody who is well may.
     fn decide(&self, pool: PoolId, lost: Option<RegionId>, turn: u64) -> Option<BackendId> {
         let host = self.hosts.get(pool.index())?.as_ref()?;
-        let facts = Facts {
-            host: host.as_str(),
-            path: "/",
-            method: "GET",
-            client: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-            url_bytes: 1,
-            header_bytes: 0,
-            body_bytes: None,
-        };
+        let client = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let facts = Facts::new(host.as_str(), "/", "GET", client);
         let evidence = Assumed { generation: &self.generation, lost, turn };
         let (generation, tried) = (&self.generation, &Tried::default());
         let now = Now::default();
@@ -189,24 +178,17 @@ impl Evidence for Assumed<'_> {
         self.turn
     }
 
+    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
+        0
+    }
+
     fn route_in_flight(&self, _route: RouteId) -> u32 {
         0
     }
 }
 
-fn route(host: Host, pool: PoolId) -> Route {
-    Route {
-        id: host.as_str().into(),
-        hosts: Box::new([Pattern::Exact(host)]),
-        path: PathPattern::Prefix("".into()),
-        methods: Methods::Any,
-        action: Action::Forward(pool),
-        to_client: FieldEdits::default(),
-        to_backend: FieldEdits::default(),
-        strip_prefix: None,
-        websocket: false,
-        limits: Limits { body: None, headers: usize::MAX, url: usize::MAX, concurrency: None },
-    }
+fn route(host: &Host, pool: PoolId) -> Route {
+    Route::new(host.as_str(), Pattern::Exact(host.clone()), pool)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What listeners ask of each other, of certificates and of backends.
 
 use super::{Found, names};
-use crate::document::{CertificateEntry, Document, Listener};
+use crate::document::{CertificateEntry, ClientIp, Document, Listener};
 use crate::report::Finding;
 use crate::rule;
 use foldhash::{HashMap, HashMapExt};
-use nearside_core::generation::Endpoint;
+use nearside_core::generation::{ClientIpFrom, Endpoint};
 use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn check(document: &Document, found: &mut Found<'_>) {
@@ -14,6 +14,7 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     for (index, listener) in listeners.placed() {
         let path = format!("listeners[{index}]");
         check_mode(&path, listener, found);
+        check_client_ip(&path, &listener.client_ip, found);
         taken(listener.bind, format!("{path}.bind"), &mut seen, found);
     }
     if let Some(admin) = document.observe.admin {
@@ -58,6 +59,24 @@ fn check_mode(path: &str, listener: &Listener, found: &mut Found<'_>) {
         _ => return,
     };
     found.at(format!("{path}.{key}"), Finding::new(rule::LISTENER_MODE, message).hint(hint));
+}
+
+fn check_client_ip(path: &str, client_ip: &ClientIp, found: &mut Found<'_>) {
+    let (message, hint) = match (client_ip.from, client_ip.trusted.is_empty()) {
+        (ClientIpFrom::Socket, false) => {
+            ("the socket's own address needs no trusted hops", "add `from: header`")
+        }
+        (ClientIpFrom::Header, true) => {
+            ("no hop is trusted to name the client", "list the load balancers in front of this PoP")
+        }
+        (ClientIpFrom::ProxyProtocol, true) => {
+            ("no peer is trusted to name the client", "list the load balancers in front of this PoP")
+        }
+        (ClientIpFrom::Socket, true) | (ClientIpFrom::Header | ClientIpFrom::ProxyProtocol, false) => return,
+    };
+    let finding = Finding::new(rule::CLIENT_IP, message).hint(hint);
+    let scope = format!("{path}.client_ip");
+    found.given(&scope, format!("{scope}.trusted"), finding);
 }
 
 fn check_tls(document: &Document, found: &mut Found<'_>) {

@@ -60,7 +60,7 @@ pub(super) fn backends(document: &Document) -> impl Iterator<Item = (BackendPath
     declared.chain(inline)
 }
 
-fn undeclared(kind: &str, name: &str, known: &HashSet<&str>) -> Finding {
+pub(super) fn undeclared(kind: &str, name: &str, known: &HashSet<&str>) -> Finding {
     let finding = Finding::new(rule::UNDECLARED, format!("the {kind} {} is not declared", quoted(name)));
     let mut names: Vec<&str> = known.iter().copied().collect();
     names.sort_unstable();

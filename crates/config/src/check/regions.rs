@@ -13,6 +13,10 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
         found.at("regions".to_owned(), Finding::new(rule::TOO_MANY, message));
     }
     for (name, region) in regions {
+        if region.place.is_some() && region.cloud.is_some() {
+            let finding = Finding::new(rule::CLOUD, "the region has a place and a cloud's region");
+            found.at(format!("regions.{}.cloud", name.0), finding.hint("leave one of them out"));
+        }
         let Some(place) = &region.place else { continue };
         let path = format!("regions.{}.place", name.0);
         if place.lat.is_some() != place.lon.is_some() {
@@ -24,9 +28,9 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
             );
         }
         if let Some(state) = &place.state
-            && !state.0.starts_with(place.country.as_str())
+            && state.country() != place.country
         {
-            let message = format!("the state {} is not in {}", quoted(&state.0), place.country);
+            let message = format!("the state {} is not in {}", quoted(&state.to_string()), place.country);
             found.at(format!("{path}.state"), Finding::new(rule::STATE, message));
         }
     }

@@ -1,7 +1,9 @@
 //! The entrance and the process.
 
 use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
-use nearside_core::generation::{CertificateSource, Checks, Listener, ListenerKind, Observe, Shutdown, Tls};
+use nearside_core::generation::{
+    CertificateSource, Checks, ClientIp, Listener, ListenerKind, Observe, Shutdown, Tls,
+};
 
 pub(super) fn listener(listener: &document::Listener) -> Listener {
     let offers = |protocol| listener.protocols.0.contains(&protocol);
@@ -14,7 +16,10 @@ pub(super) fn listener(listener: &document::Listener) -> Listener {
             client_ca: listener.client_ca.clone(),
         },
     };
-    Listener { bind: listener.bind, kind }
+    let declared = &listener.client_ip;
+    let trusted = declared.trusted.iter().copied().collect();
+    let client_ip = ClientIp { from: declared.from, header: declared.header, trusted };
+    Listener { bind: listener.bind, kind, client_ip }
 }
 
 pub(super) fn tls(tls: &document::Tls) -> Tls {

@@ -4,7 +4,8 @@ use crate::document::{self, HostHeader as DocumentHost, RetryCause};
 use nearside_core::BackendId;
 use nearside_core::generation::Pool;
 use nearside_core::policy::{
-    BackendTls, Connections, Failback, HostHeader, Passive, Probe, Retry, RetryWhen, Select, Share, Timeouts,
+    Affinity, BackendTls, Connections, Failback, HostHeader, Passive, Probe, Retry, RetryWhen, Select, Share,
+    Timeouts,
 };
 
 pub(super) fn pool(name: &str, pool: &document::Pool, first: BackendId, len: usize) -> Pool {
@@ -26,10 +27,11 @@ pub(super) fn pool(name: &str, pool: &document::Pool, first: BackendId, len: usi
         },
         select: Select {
             latency_tolerance: pool.select.latency_tolerance.0,
-            balance: pool.select.balance,
+            balance: pool.select.balance.clone(),
             failover_below: Share::from_points(pool.select.failover_below.0),
             all_down: pool.select.all_down,
         },
+        affinity: pool.affinity.as_ref().map(affinity),
         failback: Failback { hold: pool.failback.hold.0, ramp: pool.failback.ramp.0 },
         retry: retry(&pool.retry),
         timeouts: timeouts(&pool.timeouts),
@@ -41,6 +43,15 @@ pub(super) fn pool(name: &str, pool: &document::Pool, first: BackendId, len: usi
             proxy_protocol: pool.connections.proxy_protocol,
         },
         loop_limit: pool.loop_limit.0,
+    }
+}
+
+fn affinity(affinity: &document::Affinity) -> Affinity {
+    Affinity {
+        cookie: affinity.cookie.name.0.clone(),
+        ttl: affinity.cookie.ttl.0.map(|ttl| ttl.0),
+        level: affinity.level,
+        backup: affinity.backup,
     }
 }
 

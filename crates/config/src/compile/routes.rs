@@ -1,6 +1,7 @@
 //! The routes, and the pools that stand inside them.
 
 use crate::compile::Pools;
+use crate::compile::law::Law;
 use crate::document::{self, Document, MethodList, Pool, Upgrade};
 use crate::scalar::field::FieldValue;
 use crate::shape::Names;
@@ -8,11 +9,12 @@ use nearside_core::method::Methods;
 use nearside_core::route::{Action, Answer, FieldEdits, Limits, Route};
 
 pub(super) fn compile(document: &Document, pools: &mut Pools<'_>) -> Vec<Route> {
+    let law = Law::new(document);
     let mut routes: Vec<Route> = Vec::with_capacity(document.routes.0.len());
     for declared in &document.routes.0 {
         // The check saw to it that each route has one target, and that its pool is declared.
         if let Some(action) = action(declared, document, pools) {
-            routes.push(route(declared, action));
+            routes.push(route(declared, action, &law));
         }
     }
     // Of routes for one host and path the table takes the first that serves the method.
@@ -36,7 +38,7 @@ fn action(declared: &document::Route, document: &Document, pools: &mut Pools<'_>
     pools.ids.get(&*name.0).copied().map(Action::Forward)
 }
 
-fn route(declared: &document::Route, action: Action) -> Route {
+fn route(declared: &document::Route, action: Action, law: &Law<'_>) -> Route {
     let limits = &declared.limits;
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     Route {
@@ -55,6 +57,9 @@ fn route(declared: &document::Route, action: Action) -> Route {
             url: bytes(limits.url.0),
             concurrency: limits.concurrency.map(|limit| limit.0),
         },
+        geo: law.geo(&declared.geo),
+        residency: law.residency(declared.residency.as_ref()),
+        home: declared.home.as_ref().map(|home| law.home(home)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::scalar::answer::RedirectStatus;
 use crate::scalar::quantity::{Pause, Time};
 use crate::scalar::words;
 use crate::shape::{Form, Shape, Some1, document};
-use nearside_core::generation::{Cidr, Gate};
+use nearside_core::generation::{Cidr, ClientIpFrom, ClientIpHeader, Gate};
 use nearside_core::host::Pattern;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -23,10 +23,35 @@ document! {
         protocols: Some1<TlsProtocol> = vec![TlsProtocol::H2, TlsProtocol::Http11].into(),
         /// A PEM file of the authorities that sign clients. By default no client is asked for a certificate.
         client_ca: Option<PathBuf> = None,
+        /// Where the client's address is read.
+        client_ip: ClientIp = ClientIp::default(),
         /// Redirects everything of known hosts to the first TLS listener, with this status.
         redirect_https: Option<RedirectStatus> = None,
     }
 }
+
+document! {
+    settings
+    /// Where the client's address is read.
+    ClientIp {
+        /// `socket` is the connection's own; `header` is what `trusted` hops say in the header; `proxy_protocol` is what they say before the connection begins, in version 1 or 2, and they have to.
+        from: ClientIpFrom = ClientIpFrom::Socket,
+        /// The header, which is read from the right and believed as far as hops are trusted.
+        header: ClientIpHeader = ClientIpHeader::XForwardedFor,
+        /// The hops that are believed.
+        trusted: Vec<Cidr> = Vec::new(),
+    }
+}
+
+words!(ClientIpFrom {
+    "socket" => ClientIpFrom::Socket,
+    "header" => ClientIpFrom::Header,
+    "proxy_protocol" => ClientIpFrom::ProxyProtocol,
+});
+words!(ClientIpHeader {
+    "x-forwarded-for" => ClientIpHeader::XForwardedFor,
+    "forwarded" => ClientIpHeader::Forwarded,
+});
 
 /// What TLS clients are offered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,7 +67,14 @@ impl Listener {
     pub(crate) fn usual() -> Some1<Self> {
         let protocols = vec![TlsProtocol::H2, TlsProtocol::Http11].into();
         let on = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-        let https = Self { bind: on(443), tls: true, protocols, client_ca: None, redirect_https: None };
+        let https = Self {
+            bind: on(443),
+            tls: true,
+            protocols,
+            client_ca: None,
+            client_ip: ClientIp::default(),
+            redirect_https: None,
+        };
         let http =
             Self { bind: on(80), tls: false, redirect_https: Some(RedirectStatus(308)), ..https.clone() };
         vec![https, http].into()

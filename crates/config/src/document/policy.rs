@@ -6,11 +6,11 @@ use crate::report::Finding;
 use crate::rule;
 use crate::scalar::answer::Statuses;
 use crate::scalar::field::{FieldName, FieldValue};
-use crate::scalar::http::{Authority, Idempotent, Method, Target};
+use crate::scalar::http::{self, Authority, Idempotent, Method, Target};
 use crate::scalar::quantity::{Pause, Percent, Size, Time};
 use crate::scalar::{Int, Says, words};
 use crate::shape::{Form, Names, Scalar, Shape, Some1, Word, WordOr, document};
-use nearside_core::policy::{AllDown, Balance, ProbeProtocol, Protocol, ProxyProtocol};
+use nearside_core::policy::{AllDown, Balance, HashKey, ProbeProtocol, Protocol, ProxyProtocol};
 
 /// `auto`: as the url says.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +124,7 @@ document! {
     Select {
         /// Backends within the fastest plus this count as equally near.
         latency_tolerance: Pause = Pause::millis(30),
-        /// How equals share: `p2c` takes two at random, by weight, and of them the one with less in flight.
+        /// How equals share: `p2c` takes two at random, by weight, and of them the one with less in flight; with `hash` requests that are alike in the key go to the same one, and when one comes or goes no others move.
         balance: Balance = Balance::P2c,
         /// Below this healthy share of its weight, a tier hands requests to the next.
         failover_below: Percent<10_000> = Percent(0),
@@ -133,7 +133,54 @@ document! {
     }
 }
 
-words!(Balance { "p2c" => Balance::P2c, "round_robin" => Balance::RoundRobin });
+impl Scalar for Balance {
+    fn what() -> String {
+        "`p2c`, `round_robin`, `hash(client)`, `hash(path)`, `hash(header:NAME)` or `hash(cookie:NAME)`"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        let key = text.strip_prefix("hash(").and_then(|rest| rest.strip_suffix(')'));
+        let name = |name: &str| FieldName::parse(name.trim()).ok().map(|name| name.0);
+        let hash = |key: &str| match key.split_once(':') {
+            None if key == "client" => Some(HashKey::Client),
+            None if key == "path" => Some(HashKey::Path),
+            Some(("header", header)) => name(header).map(HashKey::Header),
+            Some(("cookie", cookie)) if http::token(cookie.trim()) => {
+                Some(HashKey::Cookie(cookie.trim().into()))
+            }
+            _ => None,
+        };
+        match (text, key.and_then(hash)) {
+            ("p2c", _) => Ok(Self::P2c),
+            ("round_robin", _) => Ok(Self::RoundRobin),
+            (_, Some(key)) => Ok(Self::Hash(key)),
+            _ => {
+                let finding = Finding::new(rule::CHOICE, format!("{} is no way to balance", quoted(text)));
+                Err(finding.hint(format!("write {}", <Self as Scalar>::what())))
+            }
+        }
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        match self {
+            Self::P2c => "p2c".into(),
+            Self::RoundRobin => "round_robin".into(),
+            Self::Hash(HashKey::Client) => "hash(client)".into(),
+            Self::Hash(HashKey::Path) => "hash(path)".into(),
+            Self::Hash(HashKey::Header(name)) => format!("hash(header:{name})").into(),
+            Self::Hash(HashKey::Cookie(name)) => format!("hash(cookie:{name})").into(),
+        }
+    }
+
+    fn json() -> serde_json::Value {
+        serde_json::json!({ "anyOf": [
+            { "enum": ["p2c", "round_robin", "hash(client)", "hash(path)"] },
+            { "type": "string", "pattern": "^hash\\((header|cookie):[^)]+\\)$" },
+        ] })
+    }
+}
+
 words!(AllDown { "try_all" => AllDown::TryAll, "refuse" => AllDown::Refuse });
 
 document! {

@@ -4,6 +4,7 @@ use crate::document::policy::{
     Auto, Connections, Defaults, Failback, Passive, Policy, Probe, Retry, Select, Timeouts,
 };
 use crate::document::region::Drain;
+use crate::document::session::Affinity;
 use crate::node::Node;
 use crate::reader::Reader;
 use crate::scalar::address::Url;
@@ -22,6 +23,8 @@ document! {
         host_header: HostHeader = HostHeader::Preserve,
         /// TLS towards the backends.
         tls: BackendTls = BackendTls::default(),
+        /// Where sessions stay. By default each request goes where it is best.
+        affinity: Option<Affinity> = None,
         /// Overrides `defaults.probe`.
         probe: Probe = Probe::default(),
         /// Overrides `defaults.passive`.
@@ -52,6 +55,7 @@ impl Pool {
             backends,
             host_header,
             tls,
+            affinity: None,
             probe,
             passive,
             select,

@@ -2,13 +2,12 @@
 
 use crate::node::{Kind, Node};
 use crate::reader::Reader;
-use crate::scalar::Says;
-use crate::scalar::place::{Degrees, State};
-use crate::scalar::quantity::{Date, Pause};
-use crate::scalar::words;
+use crate::scalar::place::{Cloud, Degrees};
+use crate::scalar::quantity::{Date, Pause, Rate};
+use crate::scalar::{Name, Says, words};
 use crate::shape::{Form, Shape, document};
 use nearside_core::generation::PinnedSessions;
-use nearside_core::place::Country;
+use nearside_core::place::{Country, Subdivision};
 
 document! {
     settings
@@ -16,6 +15,12 @@ document! {
     Region {
         /// Where it stands; used until a round trip has been measured.
         place: Option<Place> = None,
+        /// The cloud's region that it stands in, instead of `place`: `azure/germanywestcentral`, `aws/eu-west-1`, `gcp/europe-west3`.
+        cloud: Option<Cloud> = None,
+        /// The jurisdictions that it is under, for `residency`.
+        jurisdictions: Vec<Name> = Vec::new(),
+        /// What the whole region can carry. A PoP that has more than its share for it (see `fleet.pops`) lets the rest spill over. By default it is unknown, and nothing spills.
+        capacity: Option<Rate> = None,
         /// The operator's mark: the region gets no new request. A text is the reason.
         drain: Option<Drain> = None,
     }
@@ -28,7 +33,7 @@ document! {
         /// Its ISO 3166-1 country.
         country: Country,
         /// Its ISO 3166-2 state.
-        state: Option<State> = None,
+        state: Option<Subdivision> = None,
         /// Degrees north, together with `lon`. By default the middle of the country.
         lat: Option<Degrees<90>> = None,
         /// Degrees east, together with `lat`.

@@ -1,6 +1,8 @@
 //! Routes: host, path and methods to a pool or an answer.
 
+use crate::document::law::{GeoRule, Residency};
 use crate::document::pool::Backend;
+use crate::document::session::Home;
 use crate::scalar::answer::{AnswerStatus, Location};
 use crate::scalar::field::{FieldName, FieldValue};
 use crate::scalar::http::{Method, Target};
@@ -48,6 +50,12 @@ document! {
         upgrades: Vec<Upgrade> = vec![Upgrade::Websocket],
         /// What is refused.
         limits: Limits = Limits::default(),
+        /// Where the requests of a place go first.
+        geo: Vec<GeoRule> = Vec::new(),
+        /// The residency class of every request, or who is of which.
+        residency: Option<Residency> = None,
+        /// The region where the user's data lives, as the request says it.
+        home: Option<Home> = None,
     }
 }
 

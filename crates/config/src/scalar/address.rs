@@ -30,6 +30,23 @@ impl Scalar for SocketAddr {
     }
 }
 
+impl Scalar for IpAddr {
+    fn what() -> String {
+        "an IP address".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        text.parse().ok().ok_or_else(|| {
+            let finding = Finding::new(rule::NETWORK, format!("{} is no IP address", quoted(text)));
+            finding.hint("write an address such as \"192.0.2.1\" or \"2001:db8::1\"")
+        })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        self.to_string().into()
+    }
+}
+
 impl Scalar for Cidr {
     fn what() -> String {
         "a network such as `10.0.0.0/8` or `127.0.0.1`".to_owned()

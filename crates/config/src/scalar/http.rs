@@ -81,6 +81,28 @@ impl Scalar for Authority {
     }
 }
 
+/// The name of a cookie: a token (RFC 6265, 4.1.1).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CookieName(pub(crate) Box<str>);
+
+impl Scalar for CookieName {
+    fn what() -> String {
+        "the name of a cookie".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        if !token(text) {
+            let finding = Finding::new(rule::COOKIE_NAME, format!("{} is no name of a cookie", quoted(text)));
+            return Err(finding.hint("use letters, digits, `-` and `_`"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        (*self.0).into()
+    }
+}
+
 impl Scalar for PathPattern {
     fn what() -> String {
         "a path such as `/a` or `/a/*`".to_owned()

@@ -1,10 +1,11 @@
 //! Places: countries, states, degrees.
 
 use crate::node::{Kind, quoted};
+use crate::reader::suggest;
 use crate::report::Finding;
 use crate::rule;
 use crate::shape::Scalar;
-use nearside_core::place::Country;
+use nearside_core::place::{Continent, Country, Group, Subdivision, clouds};
 use serde_json::{Value as Json, json};
 
 impl Scalar for Country {
@@ -39,30 +40,20 @@ impl Scalar for Country {
     }
 }
 
-/// A subdivision of a country by its ISO 3166-2 code.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct State(pub(crate) Box<str>);
-
-impl Scalar for State {
+impl Scalar for Subdivision {
     fn what() -> String {
         "a state such as `US-VA`".to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, Finding> {
-        let upper = text.to_ascii_uppercase();
-        let shape = |(country, part): (&str, &str)| {
-            let fits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-            fits && Country::parse(country).is_some()
-        };
-        if !upper.split_once('-').is_some_and(shape) {
+        Self::parse(text).ok_or_else(|| {
             let finding = Finding::new(rule::STATE, format!("{} is no state", quoted(text)));
-            return Err(finding.hint("write its ISO 3166-2 code, such as US-VA"));
-        }
-        Ok(Self(upper.into()))
+            finding.hint("write its ISO 3166-2 code, such as US-VA")
+        })
     }
 
     fn write(&self) -> serde_yaml::Value {
-        (*self.0).into()
+        self.to_string().into()
     }
 
     fn json() -> Json {
@@ -74,6 +65,74 @@ impl Scalar for State {
             Finding::new(rule::PLACE_BOOLEAN, "a boolean stands where a state is expected")
                 .hint("write its ISO 3166-2 code, such as US-VA")
         })
+    }
+}
+
+impl Scalar for Group {
+    fn what() -> String {
+        "a group of countries: `EU`, `EEA` or `GDPR`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        Self::parse(text).ok_or_else(|| {
+            let finding = Finding::new(rule::GROUP, format!("{} is no group of countries", quoted(text)));
+            finding.hint("write EU, EEA or GDPR")
+        })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        self.as_str().into()
+    }
+
+    fn json() -> Json {
+        json!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+}
+
+impl Scalar for Continent {
+    fn what() -> String {
+        "a continent such as `EU`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        Self::parse(text).ok_or_else(|| {
+            let finding = Finding::new(rule::CONTINENT, format!("{} is no continent", quoted(text)));
+            finding.hint("write AF, AN, AS, EU, NA, OC or SA")
+        })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        self.as_str().into()
+    }
+
+    fn json() -> Json {
+        json!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+}
+
+/// A region of a cloud.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cloud(pub(crate) &'static str);
+
+impl Scalar for Cloud {
+    fn what() -> String {
+        "a cloud's region such as `azure/germanywestcentral`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        clouds().find(|known| *known == text).map(Self).ok_or_else(|| {
+            let finding =
+                Finding::new(rule::CLOUD, format!("{} is no known region of a cloud", quoted(text)));
+            suggest(finding, text, clouds())
+        })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        self.0.into()
+    }
+
+    fn json() -> Json {
+        json!({ "type": "string", "pattern": "^(aws|azure|gcp)/" })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::shape::Scalar;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
-const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+const TIMES: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -17,6 +17,8 @@ const SIZES: [(&str, u64); 7] = [
     ("KB", 1000),
     ("B", 1),
 ];
+/// More than any region has.
+const RATE_MOST: u64 = 1_000_000_000;
 const YEAR_MS: u64 = 365 * 24 * 3_600_000;
 
 /// A duration of `MIN` milliseconds or more, at most a year.
@@ -44,7 +46,7 @@ impl<const MIN: u64> Scalar for Span<MIN> {
     }
 
     fn parse(text: &str) -> Result<Self, Finding> {
-        let hint = "write a whole number and a unit: 500ms, 5s, 5m, 1h";
+        let hint = "write a whole number and a unit: 500ms, 5s, 5m, 1h, 30d";
         let unreadable =
             || Finding::new(rule::DURATION, format!("{} is no duration", quoted(text))).hint(hint);
         let (number, unit) = split(text).ok_or_else(unreadable)?;
@@ -53,7 +55,7 @@ impl<const MIN: u64> Scalar for Span<MIN> {
         if (MIN..=YEAR_MS).contains(&millis) {
             return Ok(Self(Duration::from_millis(millis)));
         }
-        let least = if millis == 0 { "it is more than 0ms" } else { "it is at most 8760h" };
+        let least = if millis == 0 { "it is more than 0ms" } else { "it is at most 365d" };
         Err(Finding::new(rule::DURATION, format!("{text} is out of range: {least}")))
     }
 
@@ -62,7 +64,7 @@ impl<const MIN: u64> Scalar for Span<MIN> {
     }
 
     fn json() -> Json {
-        json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
+        json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
     }
 
     fn hint(found: Kind, text: &str) -> Option<String> {
@@ -139,6 +141,42 @@ fn size(bytes: u64) -> String {
     let fits = |(_, factor): &&(&str, u64)| bytes != 0 && bytes.is_multiple_of(*factor);
     let (unit, factor) = SIZES.iter().find(fits).unwrap_or(&("B", 1));
     format!("{}{unit}", bytes / factor)
+}
+
+/// Requests a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate(pub(crate) u64);
+
+impl Scalar for Rate {
+    fn what() -> String {
+        "a rate such as `40000 rps`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        match split(text) {
+            Some((rate @ 1..=RATE_MOST, "rps")) => Ok(Self(rate)),
+            Some((_, "rps")) => {
+                let message = format!("{text} is out of range: it is from 1 to {RATE_MOST} rps");
+                Err(Finding::new(rule::RATE, message))
+            }
+            _ => {
+                let finding = Finding::new(rule::RATE, format!("{} is no rate", quoted(text)));
+                Err(finding.hint("write requests a second: 40000 rps"))
+            }
+        }
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        format!("{} rps", self.0).into()
+    }
+
+    fn json() -> Json {
+        json!({ "type": "string", "pattern": "^[0-9]+ ?rps$" })
+    }
+
+    fn hint(found: Kind, text: &str) -> Option<String> {
+        (found == Kind::Number).then(|| format!("write {text} rps"))
+    }
 }
 
 /// A share of at most `MAX` hundredths of a percent.
@@ -268,9 +306,9 @@ mod tests {
         check::<Time>("500ms", Some("500ms"));
         check::<Time>("60s", Some("1m"));
         check::<Time>("90s", Some("90s"));
-        check::<Time>("24h", Some("24h"));
+        check::<Time>("24h", Some("1d"));
         check::<Pause>("0ms", Some("0s"));
-        for text in ["0s", "5", "s", "", "-1s", "1.5s", "1d", "99999999999999999999s", "9000h", "5S"] {
+        for text in ["0s", "5", "s", "", "-1s", "1.5s", "1w", "99999999999999999999s", "9000h", "5S"] {
             check::<Time>(text, None);
         }
     }
@@ -293,6 +331,17 @@ mod tests {
         check::<Percent<10_000>>("100%", Some("100%"));
         for text in ["101%", "10", "0.125%", "%", "-1%", ".5%", "99999999999%"] {
             check::<Percent<10_000>>(text, None);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_in_requests_a_second() {
+        check::<Rate>("40000 rps", Some("40000 rps"));
+        check::<Rate>("1rps", Some("1 rps"));
+        for text in
+            ["0 rps", "40000", "rps", "1.5 rps", "40 rpm", "9999999999 rps", "99999999999999999999 rps"]
+        {
+            check::<Rate>(text, None);
         }
     }
 

@@ -3,10 +3,12 @@
 use crate::candidates::{Candidate, Candidates};
 use crate::decide::Input;
 use crate::evidence::{Evidence, Verdict};
-use crate::generation::{Generation, Pool};
+use crate::generation::{Generation, PinnedSessions, Pool};
 use crate::id::RouteId;
+use crate::pin::Pin;
 use crate::policy::AllDown;
 use crate::reason::Reason;
+use crate::residency::Law;
 use crate::route::Route;
 use crate::trace::{Step, Trace};
 use crate::tried::Tried;
@@ -23,20 +25,37 @@ pub(crate) fn limits<E: Evidence>(route: &Route, id: RouteId, input: &Input<'_, 
     if large { Some(Reason::RefusedTooLarge) } else { full.then_some(Reason::RefusedLimit) }
 }
 
-/// Law. No route declares a residency class yet, so everything passes.
-pub(crate) fn residency<'a, T: Trace>(all: Candidates<'a>, _route: &Route, trace: &mut T) -> Candidates<'a> {
+/// What law leaves of all candidates.
+pub(crate) fn residency<'a, T: Trace>(all: Candidates<'a>, law: Law, trace: &mut T) -> Candidates<'a> {
     trace.step(Step::Residency);
-    all
+    match law {
+        Law::Silent => all,
+        Law::Only(regions) => all.without(trace, |candidate| {
+            (!regions.holds(candidate.backend.region.index())).then_some(Reason::ExcludedResidency)
+        }),
+        Law::Nowhere => all.without(trace, |_| Some(Reason::ExcludedResidency)),
+    }
 }
 
-/// What the operator has marked.
+/// What the operator has marked. A session that is pinned there may stay while grace runs, where the mark says so.
 pub(crate) fn drained<'a, T: Trace>(
     left: Candidates<'a>,
     generation: &Generation,
+    pin: Option<Pin>,
     trace: &mut T,
 ) -> Candidates<'a> {
     trace.step(Step::Drain);
-    left.without(trace, |candidate| generation.drain_of(candidate.backend).map(|_| Reason::ExcludedDrained))
+    let stays = |candidate: &Candidate<'a>| {
+        let pinned = pin.and_then(|pin| pin.first).is_some_and(|first| first.means(candidate));
+        let mut marks = generation.drains_of(candidate.backend);
+        pinned
+            && candidate.state.in_grace
+            && marks.all(|mark| mark.pinned_sessions == PinnedSessions::HonourUntilGrace)
+    };
+    left.without(trace, |candidate| {
+        let marked = generation.drains_of(candidate.backend).next().is_some();
+        (marked && !stays(candidate)).then_some(Reason::ExcludedDrained)
+    })
 }
 
 /// What the health stage leaves.

@@ -10,4 +10,5 @@
 mod routes;
 mod rules;
 mod scene;
+mod shares;
 mod steps;

@@ -1,10 +1,15 @@
 //! The absolute rules (SPEC, section 3) as properties over random generations, evidence and requests. Each
 //! rule is also run against a mutant that breaks it, and has to notice.
 
-use crate::scene::{Fixed, Scene, facts, mark};
+mod personal;
+
+use crate::scene::{Fixed, Scene, mark};
+use nearside_core::generation::{Drain, PinnedSessions};
 use nearside_core::policy::{AllDown, Share};
+use nearside_core::residency::{Residency, Unknown};
+use nearside_core::table::Table;
 use nearside_core::{
-    BackendId, Choice, Failure, FullTrace, Input, Plan, State, Trace, Tried, Verdict, decide,
+    BackendId, Choice, Failure, FullTrace, Input, Plan, State, Target, Trace, Tried, Verdict, decide,
 };
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof};
 use proptest::strategy::ValueTree;
@@ -22,7 +27,12 @@ fn scene() -> impl Strategy<Value = Scene> {
     let backend =
         (0..4_usize, 1..4_u8, prop_oneof![4 => 1..100_u16, 1 => Just(0_u16)], 0..12_u8, 0..3_u32, 0..6_u8);
     let options = (any::<bool>(), 0..=100_u16, any::<u64>(), 0..16_u8, any::<u64>());
-    (prop::collection::vec(backend, 1..9), options).prop_map(|(backends, options)| build(&backends, options))
+    let backends = prop::collection::vec(backend, 1..9);
+    (backends, options, any::<u64>()).prop_map(|(backends, options, who)| {
+        let mut scene = build(&backends, options);
+        personal::add(&mut scene, who);
+        scene
+    })
 }
 
 type Drawn = (usize, u8, u16, u8, u32, u8);
@@ -53,6 +63,7 @@ fn build(backends: &[Drawn], (refuse, failover, seed, regions, turn): (bool, u16
             ejected: health == 5,
             suspected: health % 5 == 0,
             held: health == 9,
+            in_grace: false,
             ramp: None,
             rtt_micros: (health < 8).then(|| u32::from(health) * 9000),
             in_flight: busy,
@@ -81,17 +92,34 @@ fn run(cases: u32, decide: Decide, rule: fn(&Scene, Decide) -> Result<(), TestCa
 
 /// Rule 1: a drained region or backend gets no new request.
 fn drained_gets_nothing(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
-    let facts = facts();
-    if let Choice::Forward(Plan { backend, .. }) = decide(&scene.input(&facts), &mut FullTrace::default()) {
-        let backend = scene.generation.backend(backend).unwrap();
-        prop_assert!(scene.generation.drain_of(backend).is_none());
+    let facts = scene.facts();
+    if let Choice::Forward(Plan { backend: id, .. }) = decide(&scene.input(&facts), &mut FullTrace::default())
+    {
+        let backend = scene.generation.backend(id).unwrap();
+        let pinned = match scene.client.pin.and_then(|pin| pin.first) {
+            Some(Target::Region(region)) => region == backend.region,
+            Some(Target::Backend(pinned)) => pinned == id,
+            None => false,
+        };
+        let honoured = pinned && scene.evidence.states[id.index()].in_grace;
+        let honours = |mark: &Drain| mark.pinned_sessions == PinnedSessions::HonourUntilGrace;
+        prop_assert!(scene.generation.drains_of(backend).all(|mark| honoured && honours(mark)));
+    }
+    Ok(())
+}
+
+/// Rule 2: no request leaves its residency class.
+fn law_holds(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
+    let facts = scene.facts();
+    if let Choice::Forward(plan) = decide(&scene.input(&facts), &mut FullTrace::default()) {
+        prop_assert!(personal::may(scene, plan.region), "{:?} leaves its class by {:?}", scene.client, plan);
     }
     Ok(())
 }
 
 /// Rule 3: a decision reads its own generation: what it names exists there and belongs together.
 fn one_generation(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
-    let facts = facts();
+    let facts = scene.facts();
     if let Choice::Forward(plan) = decide(&scene.input(&facts), &mut FullTrace::default()) {
         let backend = scene.generation.backend(plan.backend);
         prop_assert_eq!(
@@ -105,7 +133,7 @@ fn one_generation(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
 
 /// Rule 5: equal inputs give equal decisions, traced or not, and every backend that lost has its reason.
 fn explained(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
-    let facts = facts();
+    let facts = scene.facts();
     let (mut trace, mut again) = (FullTrace::default(), FullTrace::default());
     let choice = decide(&scene.input(&facts), &mut trace);
     prop_assert_eq!(choice, decide(&scene.input(&facts), &mut again));
@@ -121,7 +149,7 @@ fn explained(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
 
 /// What was tried is not tried again, weight 0 gets nothing, and what is down only under fail-open.
 fn nothing_wrong_is_chosen(scene: &Scene, decide: Decide) -> Result<(), TestCaseError> {
-    let facts = facts();
+    let facts = scene.facts();
     let Choice::Forward(plan) = decide(&scene.input(&facts), &mut FullTrace::default()) else {
         return Ok(());
     };
@@ -139,6 +167,33 @@ fn without_marks(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
     generation.regions.iter_mut().for_each(|region| region.drain = None);
     generation.backends.iter_mut().for_each(|backend| backend.drain = None);
     decide(&Input { generation: &generation, ..*input }, trace)
+}
+
+/// Takes every mark for one whose grace runs: another mutant that breaks rule 1.
+fn endless_grace(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
+    let mut evidence = input.evidence.clone();
+    evidence.states.iter_mut().for_each(|state| state.in_grace = true);
+    decide(&Input { evidence: &evidence, ..*input }, trace)
+}
+
+/// Takes a client of unknown place for a stateless one: the mutant that breaks rule 2 where nothing is known.
+fn lenient(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
+    let mut generation = input.generation.clone();
+    generation.classes.iter_mut().for_each(|class| class.unknown = Some(Unknown::Allow));
+    decide(&Input { generation: &generation, ..*input }, trace)
+}
+
+/// Decides as if there were no law, when nothing lawful is up: the mutant that breaks rule 2 by fail-open.
+fn lawless_in_need(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
+    let choice = decide(input, trace);
+    if !matches!(choice, Choice::Refuse(..)) {
+        return choice;
+    }
+    let mut generation = input.generation.clone();
+    let mut routes = generation.routes.routes().to_vec();
+    routes[0].residency = Residency::None;
+    generation.routes = Table::new(routes);
+    decide(&Input { generation: &generation, ..*input }, &mut FullTrace::default())
 }
 
 /// Decides by another generation, whose backends stand in other regions: the mutant that breaks rule 3.
@@ -177,6 +232,14 @@ fn forgetful(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
 fn a_drained_backend_gets_no_request() {
     assert!(run(4000, real, drained_gets_nothing));
     assert!(!run(4000, without_marks, drained_gets_nothing), "the rule must notice a decide without marks");
+    assert!(!run(4000, endless_grace, drained_gets_nothing), "the rule must notice a grace that never ends");
+}
+
+#[test]
+fn no_request_leaves_its_residency_class() {
+    assert!(run(6000, real, law_holds));
+    assert!(!run(6000, lenient, law_holds), "the rule must notice what is unknown");
+    assert!(!run(6000, lawless_in_need, law_holds), "the rule must notice that need knows no law");
 }
 
 #[test]
@@ -204,7 +267,7 @@ fn the_scenes_reach_every_branch() {
     let mut runner = TestRunner::deterministic();
     for _ in 0..4000 {
         let scene = scene().new_tree(&mut runner).unwrap().current();
-        let (outcome, trace) = scene.decide(&facts());
+        let (outcome, trace) = scene.decide(&scene.facts());
         reasons.insert(outcome.rsplit(' ').next().unwrap().to_owned());
         for index in 0..scene.generation.backends.len() {
             reasons.extend(trace.dropped(BackendId::new(index)).map(|(_, reason)| reason.to_string()));
@@ -215,15 +278,25 @@ fn the_scenes_reach_every_branch() {
         "excluded.drained",
         "excluded.ejected",
         "excluded.hold",
+        "excluded.residency",
         "excluded.tried",
         "excluded.unhealthy",
+        "lost.affinity",
+        "lost.geo",
+        "lost.home",
         "lost.latency",
         "lost.priority",
         "lost.weight",
         "refused.all_down",
         "refused.drained",
+        "refused.home",
+        "refused.residency",
+        "won.affinity",
+        "won.affinity_backup",
         "won.fail_open",
         "won.failover",
+        "won.geo",
+        "won.home",
         "won.latency",
         "won.only",
         "won.priority",

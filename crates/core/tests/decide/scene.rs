@@ -4,16 +4,15 @@
 
 use nearside_core::candidates::MAX_BACKENDS;
 use nearside_core::generation::{
-    Backend, Checks, Drain, Endpoint, Fleet, Gate, Generation, Observe, PinnedSessions, Pool, Region,
-    Shutdown, Stamp, Tls,
+    Backend, Drain, Endpoint, Fleet, Generation, PinnedSessions, Pool, Region, Stamp,
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
 use nearside_core::policy::{AllDown, Balance, Share};
-use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
+use nearside_core::route::{Limits, PathPattern, Route};
 use nearside_core::table::Table;
 use nearside_core::{
-    BackendId, BackendKey, Choice, Evidence, Facts, Failure, FullTrace, Input, Now, PoolId, RegionId,
+    BackendId, Choice, Evidence, Facts, Failure, FullTrace, Input, Now, Pin, Place, PoolId, RegionId,
     RouteId, State, Tried, Verdict, decide,
 };
 use std::time::Duration;
@@ -24,6 +23,16 @@ pub(crate) struct Scene {
     pub(crate) evidence: Fixed,
     pub(crate) tried: Tried,
     pub(crate) seed: u64,
+    pub(crate) client: Client,
+}
+
+/// What a request says of its client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) place: Place,
+    pub(crate) home: Option<&'static str>,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) hash: u64,
 }
 
 /// Evidence that stands still.
@@ -32,6 +41,8 @@ pub(crate) struct Fixed {
     pub(crate) states: Vec<State>,
     pub(crate) turn: u64,
     pub(crate) route_in_flight: u32,
+    /// By region.
+    pub(crate) offered: Vec<u64>,
 }
 
 impl Evidence for Fixed {
@@ -43,6 +54,10 @@ impl Evidence for Fixed {
         self.turn
     }
 
+    fn offered(&self, region: RegionId, _now: Now) -> u64 {
+        self.offered.get(region.index()).copied().unwrap_or(0)
+    }
+
     fn route_in_flight(&self, _route: RouteId) -> u32 {
         self.route_in_flight
     }
@@ -50,21 +65,22 @@ impl Evidence for Fixed {
 
 pub(crate) fn facts() -> Facts<'static> {
     Facts {
-        host: "www.example.com",
-        path: "/",
-        method: "GET",
-        client: "192.0.2.1:4000".parse().unwrap(),
-        url_bytes: 1,
         header_bytes: 40,
         body_bytes: Some(0),
+        ..Facts::new("www.example.com", "/", "GET", "192.0.2.1:4000".parse().unwrap())
     }
 }
 
 impl Scene {
     pub(crate) fn parse(text: &str) -> Self {
         let (backends, options) = text.split_once('|').unwrap_or((text, ""));
-        let mut scene =
-            Self { generation: generation(), evidence: Fixed::default(), tried: Tried::default(), seed: 1 };
+        let mut scene = Self {
+            generation: generation(),
+            evidence: Fixed::default(),
+            tried: Tried::default(),
+            seed: 1,
+            client: Client::default(),
+        };
         let mut failures = Vec::new();
         let mut list = Vec::new();
         let mut regions: Vec<Region> = Vec::new();
@@ -72,7 +88,7 @@ impl Scene {
             let mut words = line.split_whitespace();
             let (name, region) = words.next().unwrap().split_once('@').unwrap();
             let region_index = regions.iter().position(|known| &*known.name == region).unwrap_or_else(|| {
-                regions.push(Region { name: region.into(), place: None, drain: None });
+                regions.push(Region::new(region));
                 regions.len() - 1
             });
             let mut backend = backend(name, region_index);
@@ -125,6 +141,12 @@ impl Scene {
             }
             other => panic!("no such option: {other}"),
         }
+    }
+
+    /// The request of the scene's client.
+    pub(crate) fn facts(&self) -> Facts<'static> {
+        let Client { place, home, pin, hash } = self.client;
+        Facts { place, home, pin, hash, ..facts() }
     }
 
     pub(crate) fn input<'a>(&'a self, facts: &'a Facts<'a>) -> Input<'a, Fixed> {
@@ -192,49 +214,32 @@ pub(crate) fn mark() -> Drain {
 }
 
 pub(crate) fn backend(name: &str, region: usize) -> Backend {
-    Backend {
-        key: BackendKey::new("web", name),
-        name: name.into(),
-        endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 80 },
-        pool: PoolId::new(0),
-        region: RegionId::new(region),
-        priority: 1,
-        weight: 50,
-        max_in_flight: None,
-        drain: None,
-    }
+    let endpoint = Endpoint { tls: false, host: "127.0.0.1".into(), port: 80 };
+    Backend::new((PoolId::new(0), "web"), name, endpoint, RegionId::new(region))
 }
 
 pub(crate) fn route(hosts: &str, path: &str, methods: &[&str]) -> Route {
+    let patterns = hosts.split(',').map(|host| Pattern::parse(host).unwrap());
     Route {
-        id: format!("{hosts}{path}").into(),
-        hosts: hosts.split(',').map(|host| Pattern::parse(host).unwrap()).collect(),
+        hosts: patterns.collect(),
         path: PathPattern::parse(path).unwrap(),
         methods: match methods {
             [] => Methods::Any,
             list => Methods::Only(list.iter().map(|name| (*name).into()).collect()),
         },
-        action: Action::Forward(PoolId::new(0)),
-        to_client: FieldEdits::default(),
-        to_backend: FieldEdits::default(),
-        strip_prefix: None,
-        websocket: false,
         limits: Limits { body: Some(1000), headers: 64 << 10, url: 8 << 10, concurrency: None },
+        ..Route::new(&format!("{hosts}{path}"), Pattern::Any, PoolId::new(0))
     }
 }
 
 fn generation() -> Generation {
     Generation {
         stamp: Stamp::default(),
-        fleet: Fleet { name: "test".into(), key_file: None },
+        fleet: Fleet::new("test"),
         regions: Box::default(),
         pools: Box::new([Pool::new("web", BackendId::new(0), MAX_BACKENDS)]),
         backends: Box::default(),
         routes: Table::new(vec![route("www.example.com", "/*", &[])]),
-        listeners: Box::default(),
-        tls: Tls::default(),
-        shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(30) },
-        observe: Observe::default(),
-        checks: Checks { failover_bound_above: Duration::from_secs(30), failover_bound: Gate::Warn },
+        ..Generation::default()
     }
 }

@@ -1,5 +1,7 @@
 //! `nearside check`: everything that is wrong with a file, and what it comes to when things fail.
 
+mod prove;
+
 use crate::args::CheckArgs;
 use crate::gates::{self, Around, seconds};
 use crate::{Done, file, out};
@@ -19,11 +21,14 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Done> {
     // The file is judged, and no PoP's state: keys and authority that it may need are made and forgotten.
     let state = tempfile::tempdir().context("cannot make a temporary folder")?;
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let around = Around { state: state.path(), clock: &Clock::system(), now, previous: None };
+    let around = Around { state: state.path(), clock: &Clock::system(), now, previous: None, tables: None };
     let passed = match gates::pass(loaded, &around) {
         Ok(passed) => passed,
         Err(report) => return Ok(refused(args, &report)),
     };
+    if args.prove {
+        return Ok(prove::run(&passed.generation, args.json));
+    }
     let told = tell(&passed.generation, &passed.warnings);
     if args.effective {
         let text = file::text(&args.file)?;

@@ -1,25 +1,27 @@
 //! `nearside explain`: why would this request go there? The decision's steps with every candidate and its reason.
 
-use crate::Done;
 use crate::args::ExplainArgs;
-use crate::file;
-use crate::{out, pop};
-use anyhow::{Context, bail};
+use crate::explanation::draw;
+use crate::question::Question;
+use crate::{Done, client, file, gates, out, pop, state};
+use anyhow::bail;
 use nearside_core::generation::{Drain, PinnedSessions};
 use nearside_core::place::Position;
-use nearside_core::trace::Event;
 use nearside_core::{
-    BackendId, Choice, Evidence, Facts, FullTrace, Generation, Input, Now, PoolId, RouteId, State, Tried,
-    Verdict, decide,
+    BackendId, Choice, Evidence, Generation, Now, PoolId, RegionId, RouteId, State, Verdict,
 };
+use nearside_geo::Tables;
 use nearside_health::{Clock, Registry};
-use serde_json::{Value, json};
-use std::net::SocketAddr;
+use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// Explains one request by the file alone: every backend is healthy but those named down, and as far as the map says.
+/// Explains one request: by the file alone, where every backend is healthy but those named down, and as far as the map
+/// says; or as the running PoP sees it now.
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
+    if args.live {
+        return live(args);
+    }
     let loaded = match file::load(&args.file)? {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -27,45 +29,59 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
             return Ok(Done::Refused);
         }
     };
-    let (told, choice) = explain(loaded.generation, args)?;
-    if args.json {
-        out::json(&told)
-    } else {
-        out::text(&draw(&told))
-    }
-    Ok(if matches!(choice, Choice::Refuse(..)) { Done::Refused } else { Done::Fine })
+    let tables = gates::tables(&loaded.generation, None, SystemTime::now());
+    let tables = match tables {
+        Ok(tables) => tables,
+        Err(errors) => bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    };
+    let (told, choice) = explain(loaded.generation, &tables, args)?;
+    let refused = matches!(choice, Choice::Refuse(..));
+    Ok(print(&told, args.json, refused))
 }
 
-fn explain(mut generation: Generation, args: &ExplainArgs) -> anyhow::Result<(Value, Choice)> {
+fn live(args: &ExplainArgs) -> anyhow::Result<Done> {
+    let folder = state::folder(args.state.state_dir.as_deref())?;
+    let Some(told) = client::explain(&folder, &question(args))? else {
+        bail!(
+            "no nearside runs with the state folder {}; start it, or name its folder with --state-dir",
+            folder.display()
+        )
+    };
+    let refused = told.pointer("/choice/refuse").is_some();
+    Ok(print(&told, args.json, refused))
+}
+
+fn print(told: &Value, as_json: bool, refused: bool) -> Done {
+    if as_json {
+        out::json(told);
+    } else {
+        out::text(&draw(told));
+    }
+    if refused { Done::Refused } else { Done::Fine }
+}
+
+fn explain(
+    mut generation: Generation,
+    tables: &Tables,
+    args: &ExplainArgs,
+) -> anyhow::Result<(Value, Choice)> {
     for name in &args.drain {
         mark(&mut generation, name)?;
     }
     let place = args.place.as_deref().map(pop::parse_place).transpose()?;
     let evidence = Supposed::new(&generation, &args.down, place.and_then(|place| place.position))?;
-    let host =
-        nearside_core::Host::parse(&args.host).with_context(|| format!("{:?} is no host name", args.host))?;
-    let path = args.path.split('?').next().unwrap_or("/");
-    let facts = Facts {
-        host: host.as_str(),
-        path,
-        method: &args.method,
-        client: SocketAddr::new(args.client, 0),
-        url_bytes: args.path.len(),
-        header_bytes: 0,
-        body_bytes: Some(0),
-    };
-    let tried = Tried::default();
-    let input = Input {
-        facts: &facts,
-        tried: &tried,
-        generation: &generation,
-        evidence: &evidence,
-        now: Now::from_millis(0),
+    question(args).answer(&generation, tables, (&evidence, Now::from_millis(0)))
+}
+
+fn question(args: &ExplainArgs) -> Question {
+    Question {
+        host: args.host.clone(),
+        path: args.path.clone(),
+        method: args.method.clone(),
+        client: args.client,
+        home: args.home.clone(),
         seed: args.seed,
-    };
-    let mut trace = FullTrace::default();
-    let choice = decide(&input, &mut trace);
-    Ok((tell(&generation, &facts, choice, &trace), choice))
+    }
 }
 
 /// Evidence as the arguments suppose it.
@@ -95,6 +111,10 @@ impl Evidence for Supposed {
     }
 
     fn turn(&self, _pool: PoolId) -> u64 {
+        0
+    }
+
+    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
         0
     }
 
@@ -139,130 +159,10 @@ fn mark(generation: &mut Generation, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The decision as data: what `--json` prints and the table is drawn from.
-pub(crate) fn tell(generation: &Generation, facts: &Facts<'_>, choice: Choice, trace: &FullTrace) -> Value {
-    let name = |id: BackendId| generation.backend(id).map_or("?", |backend| &*backend.name);
-    let mut steps: Vec<Value> = Vec::new();
-    for event in trace.events() {
-        match *event {
-            Event::Step(step) => steps.push(json!({ "step": step.name(), "events": [] })),
-            Event::Dropped(id, reason) => {
-                note(
-                    &mut steps,
-                    json!({ "backend": name(id), "reason": reason.name(), "why": why(generation, id, reason) }),
-                );
-            }
-            Event::Readmitted(id) => {
-                note(
-                    &mut steps,
-                    json!({ "backend": name(id), "readmitted": true, "why": "all are down, so it is tried anyway" }),
-                );
-            }
-            Event::Refused(reason) => {
-                note(&mut steps, json!({ "reason": reason.name(), "why": reason.sentence() }));
-            }
-            Event::Chosen(..) => {}
-        }
-    }
-    json!({
-        "request": { "method": facts.method, "host": facts.host, "path": facts.path, "client": facts.client.ip().to_string() },
-        "generation": generation.stamp.to_string(),
-        "choice": outcome(generation, choice),
-        "steps": steps,
-    })
-}
-
-fn note(steps: &mut [Value], event: Value) {
-    if let Some(events) =
-        steps.last_mut().and_then(|step| step.get_mut("events")).and_then(Value::as_array_mut)
-    {
-        events.push(event);
-    }
-}
-
-fn why(generation: &Generation, id: BackendId, reason: nearside_core::Reason) -> String {
-    let mark = generation.backend(id).and_then(|backend| generation.drain_of(backend));
-    match mark {
-        Some(drain) if reason == nearside_core::Reason::ExcludedDrained => {
-            format!("{}: {:?}", reason.sentence(), drain.reason)
-        }
-        _ => reason.sentence().to_owned(),
-    }
-}
-
-fn outcome(generation: &Generation, choice: Choice) -> Value {
-    let route = |id: RouteId| generation.routes.route(id).map(|route| route.id.to_string());
-    match choice {
-        Choice::Forward(plan) => {
-            let backend = generation.backend(plan.backend);
-            json!({
-                "forward": backend.map(|backend| backend.name.to_string()),
-                "url": backend.map(|backend| backend.endpoint.to_string()),
-                "region": generation.region(plan.region).map(|region| region.name.to_string()),
-                "pool": generation.pool(plan.pool).map(|pool| pool.name.to_string()),
-                "route": route(plan.route),
-                "reason": plan.reason.name(),
-                "why": plan.reason.sentence(),
-            })
-        }
-        Choice::Answer(id) => json!({ "answer": route(id) }),
-        Choice::Refuse(reason, id) => json!({
-            "refuse": reason.name(),
-            "status": nearside_proxy::page::status(reason),
-            "route": id.and_then(route),
-            "why": reason.sentence(),
-        }),
-    }
-}
-
-/// The table for people.
-pub(crate) fn draw(told: &Value) -> String {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let mut table = out::table(&["step", "backend", "reason", "why"]);
-    for (index, step) in told.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let title = format!("{:>2} {}", index + 1, text(step, "step"));
-        let events = step.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
-        if events.is_empty() {
-            table.add_row([title.as_str(), "", "passes all on", ""]);
-        }
-        for (row, event) in events.iter().enumerate() {
-            let title = if row == 0 { title.clone() } else { String::new() };
-            let reason = if event.get("readmitted").is_some() {
-                "readmitted".to_owned()
-            } else {
-                text(event, "reason")
-            };
-            let backend = event.get("backend").and_then(Value::as_str).unwrap_or_default().to_owned();
-            table.add_row([title, backend, reason, text(event, "why")]);
-        }
-    }
-    let (request, choice) = (&told["request"], &told["choice"]);
-    let line = if choice.get("forward").is_some() {
-        format!(
-            "=> {} in {}: {} ({})",
-            text(choice, "forward"),
-            text(choice, "region"),
-            text(choice, "reason"),
-            text(choice, "why")
-        )
-    } else if choice.get("answer").is_some() {
-        format!("=> answered here by route {}", text(choice, "answer"))
-    } else {
-        format!("=> refused with {}: {} ({})", choice["status"], text(choice, "refuse"), text(choice, "why"))
-    };
-    format!(
-        "{} {}{} from {}\n{}{line}",
-        text(request, "method"),
-        text(request, "host"),
-        text(request, "path"),
-        text(request, "client"),
-        out::draw(&mut table),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::StateArgs;
 
     const FILE: &str = "\
 version: 1
@@ -293,13 +193,16 @@ listeners:
             down: Vec::new(),
             drain: Vec::new(),
             place: Some("DE,50.11,8.68".to_owned()),
+            home: None,
             seed: 1,
+            live: false,
+            state: StateArgs { state_dir: None },
             json: false,
             file: "routes.yaml".into(),
         };
         changes(&mut args);
         let (generation, ..) = nearside_config::load(FILE).unwrap();
-        let text = match explain(generation, &args) {
+        let text = match explain(generation, &Tables::none(), &args) {
             Ok((told, _)) => draw(&told),
             Err(error) => error.to_string(),
         };
@@ -311,7 +214,7 @@ listeners:
     fn every_backend_that_lost_has_its_reason() {
         assert_eq!(
             told(|_| {}),
-            "GET www.example.com/shop/a from 192.0.2.1\n\
+            "GET www.example.com/shop/a from 192.0.2.1 (an unknown place)\n\
              4 drain i excluded.drained it or its region is marked drained: \"old hall\"\n\
              13 latency d lost.latency another is nearer by more than the tolerance\n\
              => f in fra: won.latency (it is the nearest)\n"

@@ -46,7 +46,7 @@ impl Scene {
         let (generation, source, warnings) = nearside_config::load_at(&text, self.folder.path()).unwrap();
         let clock = Clock::new(|| NOW.unsigned_abs());
         let state = self.folder.path().join("state");
-        let around = Around { state: &state, clock: &clock, now: NOW, previous: None };
+        let around = Around { state: &state, clock: &clock, now: NOW, previous: None, tables: None };
         pass(Loaded { generation, source, warnings }, &around)
     }
 

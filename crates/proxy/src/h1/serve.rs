@@ -1,12 +1,13 @@
 //! The life of a client's connection: request after request, in order, until one of the two sides ends it.
 
 use super::client::{Arrival, Downstream, READ_OUT};
+use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
 use crate::refused;
-use crate::request::{self, Connection};
+use crate::request;
 use crate::service::Presence;
 use crate::side::{Fill, Sink, Source};
 use crate::worker::Worker;

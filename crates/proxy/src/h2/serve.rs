@@ -3,6 +3,7 @@
 //! The connection's task owns the streams' tasks in this sense: each of them ends soon after its stream does, the
 //! end of the connection ends all streams, and the connection is left only when the last of them has ended.
 
+use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::h2::client::Stream;
 use crate::h2::cork::Cork;
@@ -11,7 +12,7 @@ use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
 use crate::refused;
-use crate::request::{self, Connection};
+use crate::request;
 use crate::service::{Leave, Presence};
 use crate::stock::Stock;
 use crate::worker::Worker;

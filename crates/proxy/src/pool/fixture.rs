@@ -6,14 +6,13 @@ use crate::live::{Edge, Live, Pop, Prepared};
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use nearside_core::generation::{
-    Backend, Checks, Drain, Endpoint, Fleet, Gate, Generation, Listener, ListenerKind, Observe,
-    PinnedSessions, Pool, Region, Shutdown, Stamp, Tls,
+    Backend, Drain, Endpoint, Fleet, Generation, Listener, ListenerKind, PinnedSessions, Pool, Region,
+    Shutdown, Stamp, Tls,
 };
 use nearside_core::host::Pattern;
-use nearside_core::method::Methods;
-use nearside_core::route::{Action, FieldEdits, Limits, PathPattern, Route};
+use nearside_core::route::Route;
 use nearside_core::table::Table;
-use nearside_core::{BackendId, BackendKey, Now, PoolId, RegionId};
+use nearside_core::{BackendId, Now, PoolId, RegionId};
 use nearside_health::Registry;
 use nearside_telemetry::{AccessLog, Metrics};
 use nearside_tls::{ClientTable, Keys, Wanted};
@@ -301,46 +300,28 @@ where
 }
 
 fn generation(backends: &[SocketAddr]) -> Generation {
-    let backend = |address: &SocketAddr| Backend {
-        key: BackendKey::new("web", &address.to_string()),
-        name: address.to_string().into(),
-        endpoint: Endpoint { tls: false, host: address.ip().to_string().into(), port: address.port() },
-        pool: PoolId::new(0),
-        region: RegionId::new(0),
-        priority: 1,
-        weight: 50,
-        max_in_flight: None,
-        drain: None,
+    let backend = |address: &SocketAddr| {
+        let endpoint = Endpoint { tls: false, host: address.ip().to_string().into(), port: address.port() };
+        Backend::new((PoolId::new(0), "web"), &address.to_string(), endpoint, RegionId::new(0))
     };
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
-        fleet: Fleet { name: "test".into(), key_file: None },
-        regions: Box::new([Region { name: "frankfurt".into(), place: None, drain: None }]),
+        fleet: Fleet::new("test"),
+        regions: Box::new([Region::new("frankfurt")]),
         pools: Box::new([Pool::new("web", first(), backends.len())]),
         backends: backends.iter().map(backend).collect(),
         routes: Table::new(vec![route()]),
-        listeners: Box::new([Listener {
-            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-            kind: ListenerKind::Tls { h2: true, h1: true, client_ca: None },
-        }]),
+        listeners: Box::new([Listener::new(
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            ListenerKind::Tls { h2: true, h1: true, client_ca: None },
+        )]),
         tls: Tls { self_signed: true, ..Tls::default() },
         shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND * 5 },
-        observe: Observe::default(),
-        checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
+        ..Generation::default()
     }
 }
 
 fn route() -> Route {
-    Route {
-        id: "www".into(),
-        hosts: ["www.example.com", "localhost"].iter().map(|host| Pattern::parse(host).unwrap()).collect(),
-        path: PathPattern::parse("/*").unwrap(),
-        methods: Methods::Any,
-        action: Action::Forward(PoolId::new(0)),
-        to_client: FieldEdits::default(),
-        to_backend: FieldEdits::default(),
-        strip_prefix: None,
-        websocket: false,
-        limits: Limits { body: None, headers: 65_536, url: 8192, concurrency: None },
-    }
+    let hosts = ["www.example.com", "localhost"].iter().map(|host| Pattern::parse(host).unwrap());
+    Route { hosts: hosts.collect(), ..Route::new("www", Pattern::Any, PoolId::new(0)) }
 }

@@ -24,7 +24,8 @@ impl Visit<'_> {
                 head.authority().host().as_bytes(),
                 head.path().as_bytes(),
             ),
-            client: self.connection.peer.ip(),
+            client: self.believed.address,
+            peer: self.connection.peer.ip(),
             protocol: match head.version() {
                 Version::Http10 => Protocol::Http10,
                 Version::Http11 => Protocol::Http11,

@@ -1,14 +1,15 @@
 //! From a socket to a served connection: accept, TLS, protocol.
 
 use super::crew::Door;
+use super::introduction;
 use super::room::Room;
 use super::shutdown::{Phase, Presence, Shutdown};
+use crate::connection::{Connection, Places};
 use crate::io::{Io, Wire};
-use crate::request::Connection;
 use crate::worker::Worker;
 use crate::{h1, h2};
 use nearside_core::Host;
-use nearside_core::generation::{Generation, ListenerKind};
+use nearside_core::generation::{ClientIp, ClientIpFrom, Generation, ListenerKind};
 use nearside_telemetry::TlsVersion;
 use nearside_tls::UNRECOGNIZED_NAME;
 use rustls::ProtocolVersion;
@@ -32,12 +33,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Accepts until the service closes.
 pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
-    let Door { listener, kind, address, socket, cells } = door;
+    let Door { listener, kind, client_ip, address, socket, cells } = door;
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "cannot accept"),
     };
-    let hall = Hall { worker, listener, kind, cells };
+    let hall = Hall { worker, listener, kind, client_ip, cells };
     let mut closing = pin!(shutdown.reached(Phase::Closing));
     let room = Room::of_this_process();
     let mut starved = false;
@@ -95,6 +96,7 @@ struct Hall {
     worker: Arc<Worker>,
     listener: usize,
     kind: ListenerKind,
+    client_ip: ClientIp,
     cells: Arc<nearside_telemetry::ListenerCells>,
 }
 
@@ -102,32 +104,78 @@ impl Hall {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let presence = self.worker.presences.enter().counted(self.cells.opened());
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
-        let mut connection = Connection {
-            peer: canonical(peer),
-            address: canonical(peer).ip().to_string().into(),
+        let peer = canonical(peer);
+        let connection = Connection {
+            peer,
+            client: peer,
+            address: peer.ip().to_string().into(),
             local: canonical(local),
             listener: self.listener,
+            cells: Arc::clone(&self.cells),
+            places: Places::default(),
             tls: None,
             sni: None,
         };
         let worker = Arc::clone(&self.worker);
-        // Each task ends with its connection, which the presence counts.
-        match self.kind {
-            ListenerKind::Plain | ListenerKind::RedirectHttps { .. } => {
-                let io = Io::Plain(Wire::Tcp(stream));
-                drop(tokio::spawn(h1::serve(worker, connection, io, presence)));
+        if self.client_ip.from == ClientIpFrom::ProxyProtocol {
+            let (kind, trusted) = (self.kind.clone(), self.client_ip.trusts(peer.ip()));
+            drop(tokio::spawn(introduced(worker, connection, stream, (presence, kind, trusted))));
+        } else {
+            welcome(worker, connection, stream, (presence, &self.kind));
+        }
+    }
+}
+
+/// Serves a connection from a load balancer as the client's whom its header names. Any other peer is what it is, and
+/// one that begins with such a header all the same is sent away.
+async fn introduced(
+    worker: Arc<Worker>,
+    mut connection: Connection,
+    mut stream: TcpStream,
+    (presence, kind, trusted): (Presence, ListenerKind, bool),
+) {
+    let limit = handshake_limit(&worker.edge.live.load().generation);
+    let believed = if trusted {
+        match tokio::time::timeout(limit, introduction::read(&mut stream)).await {
+            Ok(Ok(told)) => {
+                let client = told.map_or(connection.peer, canonical);
+                (connection.client, connection.address) = (client, client.ip().to_string().into());
+                true
             }
-            ListenerKind::Tls { h1: offers_h1, .. } => {
-                let cells = Arc::clone(&self.cells);
-                drop(tokio::spawn(async move {
-                    let limit = handshake_limit(&worker.edge.live.load().generation);
-                    let secured = tokio::time::timeout(limit, secure(&worker, &mut connection, stream)).await;
-                    match secured {
-                        Ok(Some(io)) => serve(worker, connection, io, presence, offers_h1),
-                        Ok(None) | Err(_) => cells.handshake_failed(),
-                    }
-                }));
-            }
+            Ok(Err(_)) | Err(_) => false,
+        }
+    } else {
+        matches!(tokio::time::timeout(limit, introduction::is_claimed(&stream)).await, Ok(false))
+    };
+    if believed {
+        welcome(worker, connection, stream, (presence, &kind));
+    } else {
+        connection.cells.unbelieved();
+    }
+}
+
+/// Serves a connection whose client is known, in a task that ends with the connection, which the presence counts.
+fn welcome(
+    worker: Arc<Worker>,
+    mut connection: Connection,
+    stream: TcpStream,
+    (presence, kind): (Presence, &ListenerKind),
+) {
+    match *kind {
+        ListenerKind::Plain | ListenerKind::RedirectHttps { .. } => {
+            let io = Io::Plain(Wire::Tcp(stream));
+            drop(tokio::spawn(h1::serve(worker, connection, io, presence)));
+        }
+        ListenerKind::Tls { h1: offers_h1, .. } => {
+            let cells = Arc::clone(&connection.cells);
+            drop(tokio::spawn(async move {
+                let limit = handshake_limit(&worker.edge.live.load().generation);
+                let secured = tokio::time::timeout(limit, secure(&worker, &mut connection, stream)).await;
+                match secured {
+                    Ok(Some(io)) => serve(worker, connection, io, presence, offers_h1),
+                    Ok(None) | Err(_) => cells.handshake_failed(),
+                }
+            }));
         }
     }
 }

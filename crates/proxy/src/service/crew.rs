@@ -7,7 +7,7 @@ use super::{Pulse, Sockets};
 use crate::live::Edge;
 use crate::pool::Reserves;
 use crate::worker::Worker;
-use nearside_core::generation::{Listener, ListenerKind};
+use nearside_core::generation::{ClientIp, Listener, ListenerKind};
 use nearside_telemetry::ListenerCells;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -33,6 +33,7 @@ pub(super) struct Door {
     /// Its place in the generation.
     pub(super) listener: usize,
     pub(super) kind: ListenerKind,
+    pub(super) client_ip: ClientIp,
     /// As the file names it.
     pub(super) address: SocketAddr,
     pub(super) socket: TcpListener,
@@ -46,6 +47,7 @@ impl Door {
         let door = |(listener, (entry, socket)): (usize, (&Listener, TcpListener))| Self {
             listener,
             kind: entry.kind.clone(),
+            client_ip: entry.client_ip.clone(),
             address: entry.bind,
             socket,
             cells: edge.metrics.listener(entry.bind),
@@ -55,9 +57,9 @@ impl Door {
 
     /// The same socket for another worker.
     fn share(&self) -> io::Result<Self> {
-        let (kind, cells) = (self.kind.clone(), Arc::clone(&self.cells));
-        let socket = self.socket.try_clone()?;
-        Ok(Self { listener: self.listener, kind, address: self.address, socket, cells })
+        let (kind, client_ip) = (self.kind.clone(), self.client_ip.clone());
+        let (socket, cells) = (self.socket.try_clone()?, Arc::clone(&self.cells));
+        Ok(Self { listener: self.listener, kind, client_ip, address: self.address, socket, cells })
     }
 }
 

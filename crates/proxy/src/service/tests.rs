@@ -23,7 +23,7 @@ fn serve(world: &World) -> Running {
 
 fn world(backend: &Sample, change: impl FnOnce(&mut nearside_core::Generation)) -> World {
     World::new(&[backend.address], |generation| {
-        let plain = Listener { bind: SocketAddr::from(([127, 0, 0, 1], 0)), kind: ListenerKind::Plain };
+        let plain = Listener::new(SocketAddr::from(([127, 0, 0, 1], 0)), ListenerKind::Plain);
         generation.listeners = generation.listeners.iter().cloned().chain([plain]).collect();
         change(generation);
     })
@@ -182,7 +182,7 @@ fn handed(world: &World) -> Handed {
 fn plain_world(backend: &Sample) -> World {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     World::new(&[backend.address], |generation| {
-        generation.listeners = Box::new([Listener { bind: free, kind: ListenerKind::Plain }]);
+        generation.listeners = Box::new([Listener::new(free, ListenerKind::Plain)]);
     })
 }
 
@@ -262,7 +262,7 @@ async fn an_address_in_use_is_found_before_serving_begins() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let world = World::new(&[], |generation| {
-        generation.listeners = Box::new([Listener { bind: address, kind: ListenerKind::Plain }]);
+        generation.listeners = Box::new([Listener::new(address, ListenerKind::Plain)]);
     });
     let mut service = EdgeService::new(Arc::clone(&world.edge), None, Shutdown::default());
     assert_eq!(service.bind(Vec::new()).unwrap_err().address, address);

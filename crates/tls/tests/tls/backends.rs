@@ -1,47 +1,28 @@
 //! TLS towards backends.
 
 use crate::kit::{Ca, Session, Site, alert, listener, shake_at};
-use nearside_core::generation::{
-    Backend, Checks, Endpoint, Fleet, Gate, Generation, Observe, Pool, Region, Shutdown, Stamp, Tls,
-};
+use nearside_core::generation::{Backend, Endpoint, Fleet, Generation, Pool, Region, Stamp};
 use nearside_core::policy::{BackendTls, Connections, Protocol};
-use nearside_core::table::Table as Routes;
-use nearside_core::{BackendId, BackendKey, PoolId, RegionId};
+use nearside_core::{BackendId, PoolId, RegionId};
 use nearside_tls::{ClientTable, Clock, Problem, Table};
 use rustls::{AlertDescription, CertificateError, Error};
 use std::sync::Arc;
-use std::time::Duration;
 
 const HOST: &str = "backend.example.internal";
-const SECOND: Duration = Duration::from_secs(1);
 
 /// One pool with one backend at `url`: `https` or `http`, and a host.
 fn generation(tls: BackendTls, protocol: Protocol, (speaks_tls, host): (bool, &str)) -> Generation {
-    let backend = Backend {
-        key: BackendKey::new("web", "a"),
-        name: "a".into(),
-        endpoint: Endpoint { tls: speaks_tls, host: host.into(), port: 443 },
-        pool: PoolId::new(0),
-        region: RegionId::new(0),
-        priority: 1,
-        weight: 50,
-        max_in_flight: None,
-        drain: None,
-    };
+    let endpoint = Endpoint { tls: speaks_tls, host: host.into(), port: 443 };
+    let backend = Backend::new((PoolId::new(0), "web"), "a", endpoint, RegionId::new(0));
     let connections = Connections { protocol, ..Connections::default() };
     let pool = Pool { tls, connections, ..Pool::new("web", BackendId::new(0), 1) };
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
-        fleet: Fleet { name: "test".into(), key_file: None },
-        regions: Box::new([Region { name: "frankfurt".into(), place: None, drain: None }]),
+        fleet: Fleet::new("test"),
+        regions: Box::new([Region::new("frankfurt")]),
         pools: Box::new([pool]),
         backends: Box::new([backend]),
-        routes: Routes::default(),
-        listeners: Box::default(),
-        tls: Tls::default(),
-        shutdown: Shutdown { delay: Duration::ZERO, deadline: SECOND },
-        observe: Observe::default(),
-        checks: Checks { failover_bound_above: SECOND * 30, failover_bound: Gate::Warn },
+        ..Generation::default()
     }
 }
 

@@ -202,7 +202,7 @@ impl Site {
 
 pub(crate) fn listener(h2: bool, h1: bool, client_ca: Option<&Path>) -> Listener {
     let client_ca = client_ca.map(Path::to_owned);
-    Listener { bind: "127.0.0.1:0".parse().unwrap(), kind: ListenerKind::Tls { h2, h1, client_ca } }
+    Listener::new("127.0.0.1:0".parse().unwrap(), ListenerKind::Tls { h2, h1, client_ca })
 }
 
 /// A client that trusts `roots`.

@@ -23,7 +23,7 @@ const RULES: &[Rule] = &[
         why: "YAML is read and written behind `config`",
     },
     Rule {
-        libraries: &["maxminddb"],
+        libraries: &["iptocc", "maxminddb"],
         may: May::Only(&["geo"]),
         why: "tables of places are read behind `geo`",
     },

@@ -1,8 +1,8 @@
 //! How a client's connection begins, waits and ends.
 
 use super::*;
+use crate::connection::Connection;
 use crate::pool::fixture::World;
-use crate::request::Connection;
 use crate::service::Presence;
 use crate::worker::Worker;
 
@@ -220,8 +220,17 @@ async fn a_head_that_is_not_taken_leaves_its_ref_and_its_record() {
     let worker = world.worker(0);
     let (near, mut far) = wire().await;
     let (peer, local) = (far.local_addr().unwrap(), far.peer_addr().unwrap());
-    let connection =
-        Connection { peer, address: "127.0.0.1".into(), local, listener: 0, tls: None, sni: None };
+    let connection = Connection {
+        peer,
+        client: peer,
+        address: "127.0.0.1".into(),
+        local,
+        listener: 0,
+        cells: Arc::default(),
+        places: crate::connection::Places::default(),
+        tls: None,
+        sni: None,
+    };
     let presence = worker.presences.enter();
     let served = tokio::spawn(super::super::serve(Arc::clone(&worker), connection, near, presence));
     far.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n").await.unwrap();

@@ -1,0 +1,153 @@
+//! An explanation: a decision's steps with every candidate and its reason, as data and as a table.
+
+use crate::out;
+use nearside_core::place::{Country, Place};
+use nearside_core::trace::Event;
+use nearside_core::{BackendId, Choice, Facts, FullTrace, Generation, Reason, RouteId};
+use serde_json::{Value, json};
+
+/// The decision as data: what `--json` prints and the table is drawn from.
+pub(crate) fn tell(generation: &Generation, facts: &Facts<'_>, choice: Choice, trace: &FullTrace) -> Value {
+    let name = |id: BackendId| generation.backend(id).map_or("?", |backend| &*backend.name);
+    let mut steps: Vec<Value> = Vec::new();
+    for event in trace.events() {
+        match *event {
+            Event::Step(step) => steps.push(json!({ "step": step.name(), "events": [] })),
+            Event::Dropped(id, reason) => {
+                note(
+                    &mut steps,
+                    json!({ "backend": name(id), "reason": reason.name(), "why": why(generation, id, reason) }),
+                );
+            }
+            Event::Readmitted(id) => {
+                note(
+                    &mut steps,
+                    json!({ "backend": name(id), "readmitted": true, "why": "all are down, so it is tried anyway" }),
+                );
+            }
+            Event::Refused(reason) => {
+                note(&mut steps, json!({ "reason": reason.name(), "why": reason.sentence() }));
+            }
+            Event::Chosen(..) => {}
+        }
+    }
+    json!({
+        "request": {
+            "method": facts.method,
+            "host": facts.host,
+            "path": facts.path,
+            "client": facts.client.ip().to_string(),
+            "place": place_of(&facts.place),
+        },
+        "generation": generation.stamp.to_string(),
+        "choice": outcome(generation, choice),
+        "steps": steps,
+    })
+}
+
+/// A place in words: `US-CA`, `DE`, `somewhere in EU`, or `an unknown place`.
+pub(crate) fn place_of(place: &Place) -> String {
+    match (place.state, place.country, place.continent) {
+        (Some(state), ..) => state.to_string(),
+        (None, Country::UNKNOWN, Some(continent)) => format!("somewhere in {continent}"),
+        (None, Country::UNKNOWN, None) => "an unknown place".to_owned(),
+        (None, country, _) => country.to_string(),
+    }
+}
+
+fn note(steps: &mut [Value], event: Value) {
+    if let Some(events) =
+        steps.last_mut().and_then(|step| step.get_mut("events")).and_then(Value::as_array_mut)
+    {
+        events.push(event);
+    }
+}
+
+fn why(generation: &Generation, id: BackendId, reason: Reason) -> String {
+    let mark = generation.backend(id).and_then(|backend| generation.drain_of(backend));
+    match mark {
+        Some(drain) if reason == Reason::ExcludedDrained => {
+            format!("{}: {:?}", reason.sentence(), drain.reason)
+        }
+        _ => reason.sentence().to_owned(),
+    }
+}
+
+fn outcome(generation: &Generation, choice: Choice) -> Value {
+    let route = |id: RouteId| generation.routes.route(id).map(|route| route.id.to_string());
+    match choice {
+        Choice::Forward(plan) => {
+            let backend = generation.backend(plan.backend);
+            json!({
+                "forward": backend.map(|backend| backend.name.to_string()),
+                "url": backend.map(|backend| backend.endpoint.to_string()),
+                "region": generation.region(plan.region).map(|region| region.name.to_string()),
+                "pool": generation.pool(plan.pool).map(|pool| pool.name.to_string()),
+                "route": route(plan.route),
+                "reason": plan.reason.name(),
+                "why": plan.reason.sentence(),
+            })
+        }
+        Choice::Answer(id) => json!({ "answer": route(id) }),
+        Choice::Refuse(reason, id) => json!({
+            "refuse": reason.name(),
+            "status": nearside_proxy::page::status(reason),
+            "route": id.and_then(route),
+            "why": reason.sentence(),
+        }),
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or("-").to_owned()
+}
+
+/// The table of the steps.
+pub(crate) fn steps(told: &Value) -> String {
+    let mut table = out::table(&["step", "backend", "reason", "why"]);
+    for (index, step) in told.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let title = format!("{:>2} {}", index + 1, text(step, "step"));
+        let events = step.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+        if events.is_empty() {
+            table.add_row([title.as_str(), "", "passes all on", ""]);
+        }
+        for (row, event) in events.iter().enumerate() {
+            let title = if row == 0 { title.clone() } else { String::new() };
+            let reason = if event.get("readmitted").is_some() {
+                "readmitted".to_owned()
+            } else {
+                text(event, "reason")
+            };
+            let backend = event.get("backend").and_then(Value::as_str).unwrap_or_default().to_owned();
+            table.add_row([title, backend, reason, text(event, "why")]);
+        }
+    }
+    out::draw(&mut table)
+}
+
+/// The table for people, with what was asked and what is chosen.
+pub(crate) fn draw(told: &Value) -> String {
+    let (request, choice) = (&told["request"], &told["choice"]);
+    let line = if choice.get("forward").is_some() {
+        format!(
+            "=> {} in {}: {} ({})",
+            text(choice, "forward"),
+            text(choice, "region"),
+            text(choice, "reason"),
+            text(choice, "why")
+        )
+    } else if choice.get("answer").is_some() {
+        format!("=> answered here by route {}", text(choice, "answer"))
+    } else {
+        format!("=> refused with {}: {} ({})", choice["status"], text(choice, "refuse"), text(choice, "why"))
+    };
+    format!(
+        "{} {}{} from {} ({})\n{}{line}",
+        text(request, "method"),
+        text(request, "host"),
+        text(request, "path"),
+        text(request, "client"),
+        text(request, "place"),
+        steps(told),
+    )
+}
