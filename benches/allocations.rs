@@ -1,7 +1,8 @@
 //! What a request does over and over allocates nothing, once its buffers have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use nearside_benches::{HEAD, Mixed, generation};
+use nearside_benches::{HEAD, Mixed, lawful};
+use nearside_core::place::{Country, Place};
 use nearside_core::{Choice, Facts, Input, Now, Tried, decide};
 use nearside_geo::{Spec, Tables};
 use nearside_http::{Body, Edits, Known, Limits, Persist, RequestHead, request};
@@ -14,8 +15,9 @@ fn allocations(mut run: impl FnMut()) -> u64 {
 
 #[test]
 fn a_decision_allocates_nothing() {
-    let (generation, tried) = (generation(1000, 4, 100).unwrap(), Tried::default());
+    let (generation, tried) = (lawful(1000, 4, 100).unwrap(), Tried::default());
     let facts = Facts {
+        place: Place::of(Country::parse("DE").unwrap()),
         url_bytes: 20,
         header_bytes: 500,
         body_bytes: Some(0),

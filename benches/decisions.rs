@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 
 use divan::{Bencher, black_box};
-use nearside_benches::{Mixed, generation};
+use nearside_benches::{Mixed, generation, lawful};
+use nearside_core::place::{Country, Place};
 use nearside_core::{Facts, FullTrace, Generation, Input, Now, Tried, decide};
 
 #[global_allocator]
@@ -28,6 +29,13 @@ fn input<'a>(generation: &'a Generation, facts: &'a Facts<'a>, tried: &'a Tried)
 #[divan::bench(args = [1, 3, 100])]
 fn decides_over_backends(bencher: Bencher<'_, '_>, backends: usize) {
     let (generation, facts, tried) = (generation(10_000, 4, backends).unwrap(), facts(), Tried::default());
+    bencher.bench_local(|| decide(black_box(&input(&generation, &facts, &tried)), &mut ()));
+}
+
+#[divan::bench(args = [3, 100])]
+fn decides_with_law_and_place(bencher: Bencher<'_, '_>, backends: usize) {
+    let (generation, tried) = (lawful(10_000, 4, backends).unwrap(), Tried::default());
+    let facts = Facts { place: Place::of(Country::parse("DE").unwrap()), ..facts() };
     bencher.bench_local(|| decide(black_box(&input(&generation, &facts, &tried)), &mut ()));
 }
 

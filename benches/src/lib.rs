@@ -9,14 +9,29 @@ use std::sync::Arc;
 /// # Errors
 /// The text that is built here does not pass the checks.
 pub fn generation(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<Generation> {
-    let text = text(hosts, paths, backends)?;
+    load(hosts, paths, backends, "")
+}
+
+/// The same, and every route has a residency class by place, and regions that places prefer.
+///
+/// # Errors
+/// As [`generation`].
+pub fn lawful(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<Generation> {
+    let policy = ", residency: [{ group: GDPR, class: eu }, { country: CH, class: eu }], \
+                  geo: [{ country: [FR, IT], to: [r1] }, { group: EEA, to: [r0, r1] }, { continent: NA, to: [r2, r3] }]";
+    load(hosts, paths, backends, policy)
+}
+
+fn load(hosts: usize, paths: usize, backends: usize, policy: &str) -> anyhow::Result<Generation> {
+    let text = text(hosts, paths, backends, policy)?;
     let loaded = nearside_config::load(&text).map_err(|report| anyhow::anyhow!("{report}"))?;
     Ok(loaded.0)
 }
 
-fn text(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<String> {
+fn text(hosts: usize, paths: usize, backends: usize, policy: &str) -> anyhow::Result<String> {
     let mut text = String::from(
-        "version: 1\nregions: { r0: {}, r1: {}, r2: {}, r3: {} }\npools:\n  web:\n    backends:\n",
+        "version: 1\nregions:\n  r0: { jurisdictions: [EU] }\n  r1: { jurisdictions: [EU] }\n  r2: {}\n  r3: {}\n\
+         residency: { eu: { allow: [EU] } }\npools:\n  web:\n    backends:\n",
     );
     for index in 0..backends {
         let (region, priority) = (index % 4, index % 3 + 1);
@@ -30,7 +45,7 @@ fn text(hosts: usize, paths: usize, backends: usize) -> anyhow::Result<String> {
     text.push_str("routes:\n");
     for host in 0..hosts {
         for path in 0..paths {
-            writeln!(text, "  - {{ host: h{host}.example.com, path: /p{path}/*, pool: web }}")?;
+            writeln!(text, "  - {{ host: h{host}.example.com, path: /p{path}/*, pool: web{policy} }}")?;
         }
     }
     text.push_str("listeners: [{ bind: \"127.0.0.1:8080\" }]\n");
