@@ -41,6 +41,23 @@ impl Set {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// What the set holds, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+        let Self(mut words) = *self;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let word = words.get_mut(at)?;
+                if *word != 0 {
+                    let bit = word.trailing_zeros() as usize;
+                    *word &= *word - 1;
+                    return Some(at * 64 + bit);
+                }
+                at += 1;
+            }
+        })
+    }
+
     fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -85,14 +102,10 @@ impl<'a> Candidates<'a> {
     /// What is left, in declared order.
     pub fn iter(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
         let Self { pool, backends, states, left } = *self;
-        backends.iter().zip(states).enumerate().filter(move |(index, _)| left.holds(*index)).map(
-            move |(index, (backend, state))| Candidate {
-                id: BackendId::new(pool.first.index() + index),
-                backend,
-                state,
-                index,
-            },
-        )
+        left.iter().filter_map(move |index| {
+            let (backend, state) = (backends.get(index)?, states.get(index)?);
+            Some(Candidate { id: BackendId::new(pool.first.index() + index), backend, state, index })
+        })
     }
 
     /// How many are left.

@@ -32,6 +32,19 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or("ZZ")
     }
 
+    /// How many numbers there are.
+    pub(super) const NUMBERS: usize = 26 * 26;
+
+    /// A number below [`NUMBERS`](Self::NUMBERS), for sets.
+    pub(super) fn number(self) -> usize {
+        Self::number_of(self.0)
+    }
+
+    /// The number of a code of two capitals.
+    pub(super) const fn number_of([first, second]: [u8; 2]) -> usize {
+        (first.wrapping_sub(b'A') as usize % 26) * 26 + second.wrapping_sub(b'A') as usize % 26
+    }
+
     /// Its continent.
     #[must_use]
     pub fn continent(self) -> Option<Continent> {

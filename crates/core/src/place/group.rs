@@ -45,13 +45,38 @@ impl Group {
     /// Whether `country` belongs to it.
     #[must_use]
     pub fn holds(self, country: Country) -> bool {
-        let lists: &[&[&str]] = match self {
-            Self::Eu => &[EU],
-            Self::Eea => &[EU, EEA_BESIDES],
-            Self::Gdpr => &[EU, EEA_BESIDES, GDPR_BESIDES],
+        let members = match self {
+            Self::Eu => &EU_SET,
+            Self::Eea => &EEA_SET,
+            Self::Gdpr => &GDPR_SET,
         };
-        lists.iter().any(|list| list.contains(&country.as_str()))
+        members.get(country.number() / 64).is_some_and(|word| word & (1 << (country.number() % 64)) != 0)
     }
+}
+
+/// Countries by their numbers.
+type Members = [u64; Country::NUMBERS.div_ceil(64)];
+
+static EU_SET: Members = members(&[EU]);
+static EEA_SET: Members = members(&[EU, EEA_BESIDES]);
+static GDPR_SET: Members = members(&[EU, EEA_BESIDES, GDPR_BESIDES]);
+
+/// Works out a set while the program is compiled: one word is looked at for each request.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+const fn members(lists: &[&[&str]]) -> Members {
+    let mut members = [0; Country::NUMBERS.div_ceil(64)];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut entry = 0;
+        while entry < lists[list].len() {
+            let code = lists[list][entry].as_bytes();
+            let number = Country::number_of([code[0], code[1]]);
+            members[number / 64] |= 1 << (number % 64);
+            entry += 1;
+        }
+        list += 1;
+    }
+    members
 }
 
 impl fmt::Display for Group {
