@@ -4,13 +4,15 @@ use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::Count;
+use crate::grace::Graces;
 use crate::mark::Mark;
+use crate::meter::Meter;
 use crate::name::Name;
 use crate::pool::PoolCell;
 use crate::view::{Entry, View};
-use nearside_core::generation::{Backend, Generation};
+use nearside_core::generation::{Backend, Generation, Region};
 use nearside_core::place::Position;
-use nearside_core::{BackendKey, Now};
+use nearside_core::{BackendKey, Now, RegionId};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +35,8 @@ struct Kept {
     names: HashMap<(Box<str>, u16), Arc<Name>>,
     pools: HashMap<Arc<str>, Arc<PoolCell>>,
     routes: HashMap<Arc<str>, Arc<Count>>,
+    meters: HashMap<Arc<str>, Arc<Meter>>,
+    graces: Graces,
     /// What a predecessor knew, until the first view has taken it up.
     memories: HashMap<String, Memory>,
     regions: HashMap<Arc<str>, Arc<Mark>>,
@@ -63,6 +67,12 @@ impl Registry {
         kept.memories = memories.into_iter().map(|memory| (memory.key.clone(), memory)).collect();
     }
 
+    /// Takes up since when a predecessor has seen marks, by the name of the region or the key of the backend; to be
+    /// called before the first view. The grace of a mark that nobody has seen begin is over.
+    pub fn recall_marks(&self, since: HashMap<Arc<str>, Now>) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).graces.recall(since);
+    }
+
     /// The evidence as `generation` indexes it. `pop` is where this PoP stands: it estimates the round trips
     /// that are not measured yet.
     ///
@@ -72,6 +82,7 @@ impl Registry {
         let mut guard = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = &mut *guard;
         let now = self.now();
+        kept.graces.follow(generation, now);
         let entry = |kept: &mut Kept, backend: &Backend| {
             let memory = kept.memories.remove(backend.key.as_str());
             let new_cell = || {
@@ -84,6 +95,7 @@ impl Registry {
                 cell: shared(&mut kept.cells, &backend.key, new_cell),
                 name: shared(&mut kept.names, &place, || Name::new(&backend.endpoint)),
                 estimate: estimate(generation, backend, pop),
+                grace_ends: kept.graces.end(generation, backend),
             };
             memory.iter().for_each(|memory| entry.name.recall(&memory.addresses));
             entry
@@ -96,10 +108,15 @@ impl Registry {
         let routes = routes.map(|route| shared(&mut kept.routes, &route.id, Count::default)).collect();
         let regions = generation.regions.iter();
         let regions = regions.map(|region| shared(&mut kept.regions, &region.name, Mark::default)).collect();
+        let limited = generation.regions.iter().enumerate().filter(|(_, region)| region.capacity.is_some());
+        let meter = |(index, region): (usize, &Region)| {
+            (RegionId::new(index), shared(&mut kept.meters, &region.name, Meter::default))
+        };
+        let meters = limited.map(meter).collect();
         kept.memories.clear();
         kept.forget();
         let (clock, changes) = (self.clock, self.changes.clone());
-        View { generation: Arc::clone(generation), entries, pools, routes, regions, clock, changes }
+        View { generation: Arc::clone(generation), entries, pools, routes, regions, meters, clock, changes }
     }
 }
 
@@ -110,6 +127,7 @@ impl Kept {
         self.pools.retain(|_, value| Arc::strong_count(value) > 1);
         self.routes.retain(|_, value| Arc::strong_count(value) > 1);
         self.regions.retain(|_, value| Arc::strong_count(value) > 1);
+        self.meters.retain(|_, value| Arc::strong_count(value) > 1);
     }
 }
 

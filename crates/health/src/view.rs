@@ -5,8 +5,10 @@ use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::{Count, InFlight};
 use crate::mark::Mark;
+use crate::meter::Meter;
 use crate::name::Name;
 use crate::pool::{Place, PoolCell};
+use nearside_core::candidates::Set;
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State};
 use std::cell::Cell as Once;
 use std::collections::HashMap;
@@ -24,6 +26,8 @@ pub struct View {
     pub(crate) pools: Box<[Arc<PoolCell>]>,
     pub(crate) routes: Box<[Arc<Count>]>,
     pub(crate) regions: Box<[Arc<Mark>]>,
+    /// The regions whose capacity is declared, and what they are offered.
+    pub(crate) meters: Box<[(RegionId, Arc<Meter>)]>,
     pub(crate) clock: Clock,
     pub(crate) changes: broadcast::Sender<Change>,
 }
@@ -35,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) name: Arc<Name>,
     /// The round trip by distance, in microseconds.
     pub(crate) estimate: Option<u32>,
+    /// When its mark's grace ends, where it is marked.
+    pub(crate) grace_ends: Option<Now>,
 }
 
 impl View {
@@ -89,6 +95,16 @@ impl View {
         self.routes.get(route.index())?.try_enter(limit.unwrap_or(u32::MAX))
     }
 
+    /// Counts a request for the regions that it was offered to, as far as their capacity is declared. A repeat is part
+    /// of its request.
+    pub fn offer(&self, regions: &Set, now: Now) {
+        for (id, meter) in &self.meters {
+            if regions.holds(id.index()) {
+                meter.count(now);
+            }
+        }
+    }
+
     /// What a successor is to know of the backends.
     #[must_use]
     pub fn memories(&self) -> Vec<Memory> {
@@ -129,15 +145,17 @@ impl Evidence for View {
     fn state(&self, backend: BackendId, now: Now) -> State {
         let Some(entry) = self.entries.get(backend.index()) else { return State::default() };
         let state = entry.cell.state(now);
-        State { rtt_micros: state.rtt_micros.or(entry.estimate), ..state }
+        let in_grace = entry.grace_ends.is_some_and(|end| now < end);
+        State { rtt_micros: state.rtt_micros.or(entry.estimate), in_grace, ..state }
     }
 
     fn turn(&self, pool: PoolId) -> u64 {
         self.pool(pool).map_or(0, |pool| pool.turn())
     }
 
-    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
-        0
+    fn offered(&self, region: RegionId, now: Now) -> u64 {
+        let own = self.meters.iter().find(|(id, _)| *id == region);
+        own.map_or(0, |(_, meter)| meter.rate(now))
     }
 
     fn route_in_flight(&self, route: RouteId) -> u32 {

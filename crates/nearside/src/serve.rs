@@ -75,6 +75,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let shutdown = Shutdown::default();
     let reloader = reloader(&plan, &shutdown);
     reloader.maker.registry.recall(inherited.memories);
+    reloader.maker.registry.recall_marks(inherited.marks.clone());
     let First { live, warnings, source } = match reloader.first(inherited.generation)? {
         Ok(first) => first,
         Err(report) => return Ok(End::Refused(report.to_string())),

@@ -112,8 +112,8 @@ impl<E: Evidence> Evidence for Turned<'_, E> {
         self.turn as u64
     }
 
-    fn offered(&self, _region: RegionId, _now: Now) -> u64 {
-        0
+    fn offered(&self, region: RegionId, now: Now) -> u64 {
+        self.evidence.offered(region, now)
     }
 
     fn route_in_flight(&self, _route: RouteId) -> u32 {

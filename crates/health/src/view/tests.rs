@@ -2,8 +2,9 @@
 
 use crate::fixture::{generation, id, registry, view};
 use crate::{Fault, ForRequest};
+use nearside_core::candidates::Set;
 use nearside_core::place::Position;
-use nearside_core::{Evidence, PoolId, Verdict};
+use nearside_core::{Evidence, PoolId, RegionId, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,4 +125,54 @@ async fn a_successor_knows_what_its_predecessor_knew() {
     // What the file no longer names is not kept for later.
     let later = view(&new, "a@x e@x");
     assert_eq!(later.state(id(1), now).verdict, Verdict::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_region_is_offered_is_counted_over_generations_and_only_where_its_capacity_is_declared() {
+    let registry = registry();
+    let declared = |text: &str| {
+        let mut generation = generation(text);
+        generation.regions.iter_mut().filter(|region| &*region.name == "y").for_each(|region| {
+            region.capacity = Some(100);
+        });
+        registry.view(&Arc::new(generation), None)
+    };
+    let (x, y) = (RegionId::new(0), RegionId::new(1));
+    let mut both = Set::default();
+    [x, y].into_iter().for_each(|region| both.insert(region.index()));
+    let one = declared("a@x b@y");
+    (0..7).for_each(|_| one.offer(&both, one.now()));
+    let next = declared("b@y a@x c@z");
+    assert_eq!((next.offered(x, next.now()), next.offered(y, next.now())), (0, 7));
+    assert_eq!(ForRequest::new(&next, None).offered(y, next.now()), 7);
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(next.offered(y, next.now()), 0);
+}
+
+/// Backends that are in grace, one mark or two.
+fn in_grace(registry: &crate::Registry, text: &str) -> Vec<bool> {
+    let view = view(registry, text);
+    (0..view.entries.len()).map(|index| view.state(id(index), view.now()).in_grace).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn grace_runs_from_the_moment_that_a_mark_was_seen_to_come() {
+    let registry = registry();
+    assert_eq!(in_grace(&registry, "a@x! b@y"), [false, false], "nobody knows how old the first marks are");
+    assert_eq!(in_grace(&registry, "a@x! b@y!"), [false, true]);
+    tokio::time::advance(Duration::from_millis(600)).await;
+    assert_eq!(in_grace(&registry, "b@y! a@x"), [true, false]);
+    tokio::time::advance(Duration::from_millis(600)).await;
+    assert_eq!(
+        in_grace(&registry, "a@x! b@y!"),
+        [true, false],
+        "taking a mark off and setting it begins anew"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_goes_on_with_the_grace_of_its_predecessor() {
+    let registry = registry();
+    registry.recall_marks([("web/a".into(), registry.now())].into());
+    assert_eq!(in_grace(&registry, "a@x! b@y!"), [true, false]);
 }
