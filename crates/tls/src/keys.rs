@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::file::{self, Content};
 use crate::problem::{Problem, Warning};
+use crate::seal::Seal;
 use aws_lc_rs::{hmac, rand};
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use std::fmt;
@@ -28,6 +29,11 @@ pub(crate) struct Secret(hmac::Key);
 impl Secret {
     fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Whether `tag` is its HMAC of `message`, in constant time.
+    pub(crate) fn verifies(&self, message: &[u8], tag: &[u8]) -> bool {
+        hmac::verify(&self.0, message, tag).is_ok()
     }
 
     /// The 32 bytes that belong to `purpose` and `parts`, each of which has one length under its purpose.
@@ -57,13 +63,19 @@ impl Keys {
             return Ok((Self { secrets, clock, shared: false }, Vec::new()));
         };
         let content = Content::read(KEY_PATH, path).map_err(|problem| vec![problem])?;
-        let secrets = parse(path, &content.bytes)?;
+        let secrets = secrets(KEY_PATH, path, &content)?;
         let warnings = content.exposure(KEY_PATH, path).into_iter().collect();
         Ok((Self { secrets: secrets.into(), clock, shared: true }, warnings))
     }
 
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
+    }
+
+    /// What signs and verifies for `purpose`.
+    #[must_use]
+    pub fn seal(&self, purpose: &str) -> Seal {
+        Seal::new(self.secrets.iter().map(|secret| secret.derive("seal", &[purpose.as_bytes()])))
     }
 
     /// The clock that they were loaded with.
@@ -95,16 +107,21 @@ fn local_secret(state_dir: &Path) -> Result<Secret, Problem> {
     let line = HEXLOWER_PERMISSIVE.encode(&fresh).into_bytes();
     let kept = file::kept(state_dir, "fleet.key", || line)
         .map_err(|cause| failed(&format!("cannot be kept: {cause}")))?;
-    let secrets = parse(&state_dir.join("fleet.key"), &kept).unwrap_or_default();
+    let secrets = parse(KEY_PATH, &state_dir.join("fleet.key"), &kept).unwrap_or_default();
     secrets.into_iter().next().ok_or_else(|| failed("holds no key"))
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Secret>, Vec<Problem>> {
+/// The keys in the file at `path`, which `routes.yaml` names at `key_path`: one a line.
+pub(crate) fn secrets(key_path: &str, path: &Path, content: &Content) -> Result<Vec<Secret>, Vec<Problem>> {
+    parse(key_path, path, &content.bytes)
+}
+
+fn parse(key_path: &str, path: &Path, bytes: &[u8]) -> Result<Vec<Secret>, Vec<Problem>> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().map(str::trim).enumerate();
     let (mut secrets, mut problems) = (Vec::new(), Vec::new());
     for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-        let wrong = |what: &str| Problem::new(KEY_PATH, path, &format!("line {}: {what}", index + 1), HINT);
+        let wrong = |what: &str| Problem::new(key_path, path, &format!("line {}: {what}", index + 1), HINT);
         match decode(line) {
             None => problems.push(wrong("is neither hex nor base64")),
             Some(key) if key.len() < SHORTEST => {
@@ -114,7 +131,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Secret>, Vec<Problem>> {
         }
     }
     if secrets.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(KEY_PATH, path, "holds no key", HINT));
+        problems.push(Problem::new(key_path, path, "holds no key", HINT));
     }
     if problems.is_empty() { Ok(secrets) } else { Err(problems) }
 }

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::names::Names;
 use crate::problem::{Findings, Problem, Warning};
 use crate::provider::{Order, provider};
+use crate::seal::Seal;
 use crate::signed::Signed;
 use crate::sources::{self, Served, listed};
 use nearside_core::Generation;
@@ -131,6 +132,12 @@ impl Table {
     #[must_use]
     pub fn authority_file(&self) -> Option<&Path> {
         self.signed.as_ref().map(Signed::file)
+    }
+
+    /// What the fleet's keys sign and verify for `purpose`.
+    #[must_use]
+    pub fn seal(&self, purpose: &str) -> Seal {
+        self.keys.seal(purpose)
     }
 
     /// Equal where certificates, their hosts, client authorities and fleet keys are equal.

@@ -2,6 +2,7 @@
 
 use nearside_core::Generation;
 use nearside_core::generation::{CertificateSource, ListenerKind};
+use nearside_core::home::HomeKey;
 use std::path::{Path, PathBuf};
 
 /// The files and folders that `generation` reads keys, certificates and authorities from: for a pattern the
@@ -15,6 +16,8 @@ pub fn watched(generation: &Generation) -> Vec<PathBuf> {
             CertificateSource::Pair { cert, key, .. } => paths.extend([cert.clone(), key.clone()]),
         }
     }
+    let homes = generation.routes.routes().iter().filter_map(|route| route.home.as_ref()?.verify.as_ref());
+    paths.extend(homes.map(|(HomeKey::Hmac(path) | HomeKey::Public(path))| path.clone()));
     for listener in &generation.listeners {
         if let ListenerKind::Tls { client_ca: Some(path), .. } = &listener.kind {
             paths.push(path.clone());

@@ -3,6 +3,7 @@
 
 mod backends;
 mod clients;
+mod homes;
 mod kit;
 mod local;
 mod names;
