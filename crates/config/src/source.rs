@@ -38,22 +38,32 @@ impl Source {
     /// Where the value at `path` (`pools.web.backends[0].url`) stands, or the nearest above it.
     #[must_use]
     pub fn position(&self, path: &str) -> Position {
-        self.walk(path).0
+        self.walk(path).1
     }
 
     /// Whether the file itself says something at `path`.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        self.walk(path).1
+        self.walk(path).0.is_some()
+    }
+
+    /// The text at `path`, where the file itself says one.
+    #[must_use]
+    pub fn value(&self, path: &str) -> Option<&str> {
+        match &self.walk(path).0?.value {
+            Value::Scalar { text, .. } => Some(text),
+            Value::Map(_) | Value::List(_) => None,
+        }
     }
 
     pub(crate) fn tree(&self) -> Option<&Node> {
         self.tree.as_deref()
     }
 
-    /// The position, and whether the whole path was found. A key may hold dots, so the longest that fits wins.
-    fn walk(&self, path: &str) -> (Position, bool) {
-        let Some(mut node) = self.tree() else { return (Position::START, false) };
+    /// What stands there, if the whole path was found, and the position. A key may hold dots, so the longest that fits
+    /// wins.
+    fn walk(&self, path: &str) -> (Option<&Node>, Position) {
+        let Some(mut node) = self.tree() else { return (None, Position::START) };
         let (mut rest, mut at) = (path, node.at);
         while !rest.is_empty() {
             let step = match &node.value {
@@ -61,10 +71,10 @@ impl Source {
                 Value::List(items) => into_list(items, rest),
                 Value::Scalar { .. } => None,
             };
-            let Some((next, place, left)) = step else { return (at, false) };
+            let Some((next, place, left)) = step else { return (None, at) };
             (node, at, rest) = (next, place, left);
         }
-        (at, true)
+        (Some(node), at)
     }
 }
 

@@ -95,12 +95,12 @@ impl View {
         self.routes.get(route.index())?.try_enter(limit.unwrap_or(u32::MAX))
     }
 
-    /// Counts a request for the regions that it was offered to, as far as their capacity is declared. A repeat is part
-    /// of its request.
-    pub fn offer(&self, regions: &Set, now: Now) {
+    /// Counts a request that began at `moment` for the regions that it was offered to, as far as their capacity is
+    /// declared. A repeat is part of its request.
+    pub fn offer(&self, regions: &Set, moment: Instant) {
         for (id, meter) in &self.meters {
             if regions.holds(id.index()) {
-                meter.count(now);
+                meter.count(self.at(moment));
             }
         }
     }

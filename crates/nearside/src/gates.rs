@@ -7,8 +7,9 @@ use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
 use nearside_core::generation::{Drain, Gate, Pool};
+use nearside_core::home::HomeKey;
 use nearside_geo::{Error as GeoError, Spec, Tables};
-use nearside_tls::{ClientTable, Clock, Keys, Problem, Table, Wanted};
+use nearside_tls::{ClientTable, Clock, Homes, Keys, Problem, Table, Wanted};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::format_description::well_known::Rfc3339;
@@ -65,6 +66,8 @@ pub(crate) struct Passed {
     pub(crate) backend_tls: ClientTable,
     /// Which place an address is in.
     pub(crate) geo: Tables,
+    /// What homes are verified with.
+    pub(crate) homes: Homes,
     /// What is doubtful.
     pub(crate) warnings: Report,
     /// The way from a key's path to its line.
@@ -97,11 +100,12 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let client = ClientTable::load(&generation, around.clock, around.previous);
     let backend_tls = taken(client, &mut report);
     let geo = geo(&generation, around, &mut report);
+    let homes = taken(Homes::load(&generation, |key| path_of_home(key, &source)), &mut report);
     drains(&generation, &source, around.now, &mut report);
     failover_bounds(&generation, &source, &mut report);
-    match (certificates, backend_tls, geo) {
-        (Some(certificates), Some(backend_tls), Some(geo)) if !report.has_errors() => {
-            Ok(Passed { generation, certificates, backend_tls, geo, warnings: report, source })
+    match (certificates, backend_tls, geo.zip(homes)) {
+        (Some(certificates), Some(backend_tls), Some((geo, homes))) if !report.has_errors() => {
+            Ok(Passed { generation, certificates, backend_tls, geo, homes, warnings: report, source })
         }
         _ => Err(report),
     }
@@ -222,6 +226,20 @@ fn path_of(pool: &Pool, generation: &Generation, source: &Source) -> String {
         Some(index) if !source.has(&own) => format!("routes[{index}]"),
         _ => own,
     }
+}
+
+/// Where the file names the key of a home first.
+fn path_of_home(key: &HomeKey, source: &Source) -> String {
+    let (name, path) = match key {
+        HomeKey::Hmac(path) => ("hmac_key_file", path),
+        HomeKey::Public(path) => ("public_key_file", path),
+    };
+    let routes = (0_usize..).map(|index| format!("routes[{index}]")).take_while(|route| source.has(route));
+    let mut keys = routes.map(|route| format!("{route}.home.verify.{name}"));
+    // The file's own path is relative to its folder, and this one is not.
+    let names =
+        |key: &String| source.value(key).is_some_and(|value| path.ends_with(value.trim_start_matches("./")));
+    keys.find(names).unwrap_or_else(|| "routes".to_owned())
 }
 
 fn failover_bounds(generation: &Generation, source: &Source, report: &mut Report) {

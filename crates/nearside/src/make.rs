@@ -3,6 +3,7 @@
 use crate::gates::Passed;
 use nearside_core::generation::Stamp;
 use nearside_health::Registry;
+use nearside_proxy::claims::Beliefs;
 use nearside_proxy::live::{Live, Pop, Prepared};
 use nearside_telemetry::Metrics;
 use nearside_tls::Identity;
@@ -25,9 +26,10 @@ impl Maker {
     /// The generation after the one with `number`.
     pub(crate) fn next(&self, passed: Passed, number: u64) -> Live {
         let hash = hash(&passed);
-        let Passed { mut generation, certificates, backend_tls, geo, .. } = passed;
+        let Passed { mut generation, certificates, backend_tls, geo, homes, .. } = passed;
         generation.stamp = Stamp { number: number + 1, hash };
         let generation = Arc::new(generation);
+        let beliefs = Beliefs::new(&generation, &certificates, homes);
         let position = self.pop.place.as_ref().and_then(|place| place.position);
         Live {
             geo: Arc::new(geo),
@@ -35,26 +37,28 @@ impl Maker {
             backend_tls: Arc::new(backend_tls),
             evidence: Arc::new(self.registry.view(&generation, position)),
             cells: Arc::new(self.metrics.cells(&generation)),
+            beliefs,
             prepared: Prepared::new(&generation, &self.pop.name),
             generation,
         }
     }
 }
 
-/// What the file, its certificates and its geo tables come to, equal on every PoP that has the same: 32 bits of
-/// SHA-256.
+/// What the file, its certificates, the keys of homes and its geo tables come to, equal on every PoP that has the same:
+/// 32 bits of SHA-256.
 pub(crate) fn hash(passed: &Passed) -> u32 {
     let tables = passed.geo.files().map(|file| {
         let built = file.built.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         format!("{} {built} {}\n", file.kind, file.networks)
     });
-    fingerprint(passed.source.text(), passed.certificates.identity(), &tables.collect::<String>())
+    let keys = [passed.certificates.identity(), passed.homes.identity()];
+    fingerprint(passed.source.text(), keys, &tables.collect::<String>())
 }
 
-fn fingerprint(text: &str, certificates: Identity, tables: &str) -> u32 {
+fn fingerprint(text: &str, keys: [Identity; 2], tables: &str) -> u32 {
     let mut digest = Sha256::new();
     digest.update(text.as_bytes());
-    digest.update(certificates.as_bytes());
+    keys.iter().for_each(|keys| digest.update(keys.as_bytes()));
     digest.update(tables.as_bytes());
     digest.finalize().iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte))
 }
@@ -64,11 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_certificates_and_tables_count() {
+    fn text_certificates_keys_and_tables_count() {
         let (one, other) = (Identity::of(["one"]), Identity::of(["other"]));
-        assert_eq!(fingerprint("text", one, "a"), fingerprint("text", one, "a"));
-        assert_ne!(fingerprint("text", one, "a"), fingerprint("text", other, "a"));
-        assert_ne!(fingerprint("text", one, "a"), fingerprint("texts", one, "a"));
-        assert_ne!(fingerprint("text", one, "a"), fingerprint("text", one, "b"));
+        let whole = fingerprint("text", [one, other], "a");
+        assert_eq!(fingerprint("text", [one, other], "a"), whole);
+        assert_ne!(fingerprint("text", [other, other], "a"), whole);
+        assert_ne!(fingerprint("text", [one, one], "a"), whole);
+        assert_ne!(fingerprint("texts", [one, other], "a"), whole);
+        assert_ne!(fingerprint("text", [one, other], "b"), whole);
     }
 }

@@ -1,5 +1,6 @@
 //! What backends and clients see besides what the other side sent (SPEC, section 5), as edits of a head.
 
+use crate::claims;
 use crate::request::{EXPLAIN, Visit};
 use crate::websocket;
 use nearside_core::generation::Pool;
@@ -111,6 +112,9 @@ pub(crate) fn to_backend(
         HostHeader::Preserve => {}
         HostHeader::Backend => edits.set(Known::Host, prepared.authority(id).as_bytes()),
         HostHeader::Literal(host) => edits.set(Known::Host, host.as_bytes()),
+    }
+    if let Some(affinity) = &pool.affinity {
+        claims::strip(edits, head, &affinity.cookie);
     }
     declared(edits, &route.to_backend);
     strip(edits, head, route);

@@ -1,5 +1,6 @@
 //! What is live now: built aside, swapped whole.
 
+use crate::claims::Beliefs;
 use crate::dial::{Dial, Memory};
 use crate::headers::Templates;
 use arc_swap::ArcSwap;
@@ -24,6 +25,8 @@ pub struct Live {
     pub evidence: Arc<nearside_health::View>,
     /// Where this generation's requests are counted.
     pub cells: Arc<nearside_telemetry::Cells>,
+    /// What is believed of what requests say of themselves.
+    pub beliefs: Beliefs,
     /// What was written out once.
     pub prepared: Prepared,
 }

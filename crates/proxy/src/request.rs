@@ -2,6 +2,7 @@
 
 mod tell;
 
+use crate::claims::{self, Claims};
 use crate::client_ip::{Believed, believe};
 use crate::connection::Connection;
 use crate::deadline::Deadline;
@@ -57,6 +58,7 @@ pub(crate) struct Visit<'a> {
     plan: Option<Plan>,
     route: Option<RouteId>,
     turn: Option<u64>,
+    claims: Option<Box<Claims>>,
     note: Note,
 }
 
@@ -137,6 +139,7 @@ impl<'a> Visit<'a> {
             plan: None,
             route: None,
             turn: None,
+            claims: None,
             note: Note::default(),
         }
     }
@@ -153,12 +156,18 @@ impl<'a> Visit<'a> {
             seed: self.number.wrapping_add(u64::from(tried.count())),
         };
         let choice = decide(&input, &mut ());
-        if let Some(explanation) = &mut self.explanation {
+        let explanation = self.explanation.is_some().then(|| {
             let mut trace = FullTrace::default();
-            *explanation = explained::line(&self.live.generation, decide(&input, &mut trace), &trace);
-        }
+            explained::line(&self.live.generation, decide(&input, &mut trace), &trace)
+        });
         self.turn = evidence.turn_taken();
+        self.explanation = explanation;
         choice
+    }
+
+    /// What the request says of itself, where its route asks.
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        self.claims.as_deref()
     }
 
     /// A place in the budget of repeats, if there is one.
@@ -199,6 +208,9 @@ impl<'a> Visit<'a> {
         {
             return self.redirect(head, *status);
         }
+        if self.live.beliefs.any {
+            self.claims = claims::read(self, head);
+        }
         match self.decide(head, &Tried::default()) {
             Choice::Refuse(reason, route) => {
                 self.route = route;
@@ -224,6 +236,7 @@ impl<'a> Visit<'a> {
     /// Counts the request into its route and looks for loops.
     fn admit(&mut self, head: &RequestHead, plan: Plan) -> Verdict {
         self.route = Some(plan.route);
+        self.live.evidence.offer(&plan.offered, self.started);
         let generation = &self.live.generation;
         let route = generation.routes.route(plan.route);
         if connects(head) && route.is_none_or(|route| !route.websocket) {
@@ -338,9 +351,10 @@ fn connects(head: &RequestHead) -> bool {
 }
 
 impl Visit<'_> {
-    fn facts<'h>(&self, head: &'h RequestHead) -> Facts<'h> {
+    /// What is known of the request.
+    pub(crate) fn facts<'f>(&'f self, head: &'f RequestHead) -> Facts<'f> {
         let client = SocketAddr::new(self.believed.address, self.connection.client.port());
-        Facts {
+        let mut facts = Facts {
             place: self.place,
             url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
             header_bytes: head.fields().buffer().len(),
@@ -350,6 +364,10 @@ impl Visit<'_> {
                 Body::Chunked | Body::UntilClose => None,
             },
             ..Facts::new(head.authority().host(), head.path(), head.method_text(), client)
+        };
+        if let Some(claims) = &self.claims {
+            claims.tell(&mut facts);
         }
+        facts
     }
 }

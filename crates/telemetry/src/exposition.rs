@@ -2,7 +2,7 @@
 
 use crate::cells::{NO_REGION, parts};
 use crate::counts::Times;
-use crate::metrics::{BackendName, BackendSample, Book, Names};
+use crate::metrics::{BackendName, BackendSample, Book, Disbelieved, Names};
 use nearside_core::{Reason, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
@@ -103,6 +103,10 @@ impl Exposition {
         let results = ["swapped", "unchanged", "refused"].into_iter().zip(&self.0.reloads);
         let reloads = results.map(|(result, count)| ([("result", result)], load(count)));
         page.counters("reloads", "Reloads, by how they ended", reloads)?;
+        let claims = Disbelieved::LABELS.iter().zip(&self.0.disbelieved);
+        let claims = claims.map(|((claim, why), count)| ([("claim", *claim), ("why", *why)], load(count)));
+        let help = "What clients claim and is not believed";
+        page.counters("disbelieved", help, claims.filter(|(_, count)| *count > 0))?;
         let dropped = ConstCounter::new(load(&self.0.lines_dropped));
         page.alone("log_lines_dropped", "Lines of the access log that were lost", &dropped)?;
         if names.stamp.is_empty() {

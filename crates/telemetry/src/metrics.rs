@@ -30,6 +30,33 @@ pub enum Reload {
     Refused,
 }
 
+/// What a client says and is not believed: it has no effect but to be counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Disbelieved {
+    /// An affinity cookie that the fleet has not signed.
+    AffinityForged,
+    /// One whose time is over.
+    AffinityExpired,
+    /// One of another pool.
+    AffinityForeign,
+    /// A home that no key of the route has signed.
+    HomeForged,
+    /// One that is no longer good, or not yet.
+    HomeExpired,
+}
+
+impl Disbelieved {
+    /// What is claimed and why it is not believed, in the enum's order.
+    pub(crate) const LABELS: [(&str, &str); 5] = [
+        ("affinity", "forged"),
+        ("affinity", "expired"),
+        ("affinity", "foreign"),
+        ("home", "forged"),
+        ("home", "expired"),
+    ];
+}
+
 /// What is known of a backend at the moment of a scrape.
 #[derive(Clone, Debug)]
 pub struct BackendSample {
@@ -62,6 +89,7 @@ pub(crate) struct Book {
     pub(crate) no_route: Arc<RouteCells>,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) reloads: [AtomicU64; 3],
+    pub(crate) disbelieved: [AtomicU64; Disbelieved::LABELS.len()],
     pub(crate) lines_dropped: Arc<AtomicU64>,
     pub(crate) sampler: Mutex<Option<Sampler>>,
 }
@@ -151,6 +179,13 @@ impl Metrics {
             Reload::Refused => refused,
         };
         count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what a client has said in vain.
+    pub fn disbelieved(&self, what: Disbelieved) {
+        if let Some(count) = self.book.disbelieved.get(what as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Asks `sampler` for the backends at each scrape.

@@ -141,7 +141,7 @@ async fn what_a_region_is_offered_is_counted_over_generations_and_only_where_its
     let mut both = Set::default();
     [x, y].into_iter().for_each(|region| both.insert(region.index()));
     let one = declared("a@x b@y");
-    (0..7).for_each(|_| one.offer(&both, one.now()));
+    (0..7).for_each(|_| one.offer(&both, tokio::time::Instant::now()));
     let next = declared("b@y a@x c@z");
     assert_eq!((next.offered(x, next.now()), next.offered(y, next.now())), (0, 7));
     assert_eq!(ForRequest::new(&next, None).offered(y, next.now()), 7);

@@ -4,6 +4,7 @@
 use super::ending::Ending;
 use super::pump::{Judge, Leave};
 use super::repeat::{self, Cause, Situation, Then};
+use crate::claims;
 use crate::headers;
 use crate::request::Visit;
 use nearside_core::generation::{Generation, Pool};
@@ -92,6 +93,9 @@ impl Judge for Answers<'_, '_> {
     fn edits(&mut self, head: &ResponseHead) -> &Edits {
         self.visit.note_status(head.status());
         headers::to_client(self.edits, self.visit, Some(&self.route.to_client));
+        if self.pool.affinity.is_some() {
+            claims::keep(self.edits, self.visit, head, (self.pool, self.backend));
+        }
         self.edits
     }
 

@@ -1,6 +1,7 @@
 //! A small edge for the tests: one pool, real backends, everything that a worker needs.
 
 use super::Reserves;
+use crate::claims::Beliefs;
 use crate::dial::{Direct, Memory};
 use crate::live::{Edge, Live, Pop, Prepared};
 use crate::worker::Worker;
@@ -15,7 +16,7 @@ use nearside_core::table::Table;
 use nearside_core::{BackendId, Now, PoolId, RegionId};
 use nearside_health::Registry;
 use nearside_telemetry::{AccessLog, Metrics};
-use nearside_tls::{ClientTable, Keys, Wanted};
+use nearside_tls::{ClientTable, Homes, Keys, Wanted};
 use proxy_header::{ParseConfig, ProxyHeader};
 use rustls::ServerConfig;
 use std::net::SocketAddr;
@@ -111,6 +112,8 @@ fn live(
     let (keys, _) = Keys::load(None, state.path(), clock.clone()).unwrap();
     let (certificates, _) = nearside_tls::Table::load(&Wanted::of(&generation), &keys, state.path()).unwrap();
     let (backend_tls, _) = ClientTable::load(&generation, &clock, tls).unwrap();
+    let (homes, _) = Homes::load(&generation, |_| String::new()).unwrap();
+    let beliefs = Beliefs::new(&generation, &certificates, homes);
     let generation = Arc::new(generation);
     Live {
         geo: Arc::new(nearside_geo::Tables::none()),
@@ -118,6 +121,7 @@ fn live(
         backend_tls: Arc::new(backend_tls),
         evidence: Arc::new(registry.view(&generation, None)),
         cells: Arc::new(metrics.cells(&generation)),
+        beliefs,
         prepared: Prepared::new(&generation, "test1"),
         generation,
     }
