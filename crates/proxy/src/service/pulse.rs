@@ -58,6 +58,8 @@ impl Heart {
     /// Answers until it is cancelled.
     pub(super) async fn beat(&self) {
         let mut asked = self.of.asked.subscribe();
+        // What was asked between the worker's joining and this line waits for an answer too.
+        asked.mark_changed();
         // The sender lives as long as `self`.
         while asked.changed().await.is_ok() {
             let question = *asked.borrow_and_update();
@@ -98,5 +100,16 @@ mod tests {
         assert!(!pulse.beats(SOON).await, "it died");
         one.rest();
         assert!(pulse.beats(SOON).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_begins_to_listen_late_answers_what_was_asked_before() {
+        let pulse = Pulse::default();
+        let (heart, asker) = (pulse.join(), pulse.clone());
+        let asked = tokio::spawn(async move { asker.beats(SOON).await });
+        tokio::task::yield_now().await;
+        let beating = tokio::spawn(async move { heart.beat().await });
+        assert!(asked.await.unwrap());
+        beating.abort();
     }
 }
