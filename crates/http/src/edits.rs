@@ -198,7 +198,8 @@ impl Edits {
     /// The values of this class as they will go on: those of `fields` that are kept, then those set and appended.
     pub fn values<'v>(&'v self, fields: &'v Fields, known: Known) -> impl Iterator<Item = &'v [u8]> {
         let kept = fields.all(known).filter(move |_| !self.removed.has(known));
-        let own = move |name: &[u8]| known.name().is_some_and(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        let own =
+            move |name: &[u8]| known.name().is_some_and(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         kept.chain(self.added().filter(move |(name, _)| own(name)).map(|(_, value)| value))
     }
 
