@@ -15,7 +15,27 @@ pub(super) struct Proxy {
     pub(super) name: &'static str,
     plain: u16,
     tls: u16,
-    child: Child,
+    server: Server,
+}
+
+/// A process; dropping it asks it to end and waits.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // nginx ends its workers only when asked politely.
+        drop(process::run_quietly(Command::new("kill").args(["-TERM", &self.0.id().to_string()])));
+        drop(self.0.wait());
+    }
+}
+
+/// A folder of its own, which goes with it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
 }
 
 impl Proxy {
@@ -33,7 +53,7 @@ impl Proxy {
 
     /// The processes that carry requests: the child's own children where it has some.
     pub(super) fn workers(&self) -> Result<Vec<u32>> {
-        let own = self.child.id();
+        let own = self.server.0.id();
         let path = format!("/proc/{own}/task/{own}/children");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let children: Vec<u32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
@@ -46,8 +66,9 @@ pub(super) struct Bench {
     pub(super) proxies: [Proxy; 2],
     pub(super) nginx_version: String,
     pub(super) root: PathBuf,
-    origin: Child,
-    folder: PathBuf,
+    _origin: Server,
+    /// Dropped last: the processes write into it.
+    _folder: Folder,
 }
 
 impl Bench {
@@ -55,48 +76,36 @@ impl Bench {
     pub(super) fn start(root: &Path) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("nearside-compare-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let _folder = Folder(folder.clone());
         certificate(&folder)?;
         fs::write(folder.join("origin.conf"), origin()).context("cannot write origin.conf")?;
         fs::write(folder.join("nginx.conf"), proxy(&folder)).context("cannot write nginx.conf")?;
         fs::write(folder.join("routes.yaml"), routes(&folder)).context("cannot write routes.yaml")?;
         let nginx = crate::tools::find("nginx").context("nginx is missing")?;
-        let origin = nginx_with(&nginx, &folder, "origin.conf")?;
+        let _origin = nginx_with(&nginx, &folder, "origin.conf")?;
         let peer = Proxy {
             name: "nginx",
             plain: 19_280,
             tls: 19_243,
-            child: nginx_with(&nginx, &folder, "nginx.conf")?,
+            server: nginx_with(&nginx, &folder, "nginx.conf")?,
         };
-        let ours = Proxy { name: "nearside", plain: 19_380, tls: 19_343, child: nearside(root, &folder)? };
+        let ours = Proxy { name: "nearside", plain: 19_380, tls: 19_343, server: nearside(root, &folder)? };
         for port in [ORIGIN, peer.plain, peer.tls, ours.plain, ours.tls] {
             wait_for(port)?;
         }
         let version = Command::new(&nginx).arg("-v").output().context("cannot ask nginx for its version")?;
         let nginx_version = String::from_utf8_lossy(&version.stderr).trim().to_owned();
-        Ok(Self { proxies: [peer, ours], nginx_version, root: root.to_owned(), origin, folder })
+        Ok(Self { proxies: [peer, ours], nginx_version, root: root.to_owned(), _origin, _folder })
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let [peer, ours] = &mut self.proxies;
-        for child in [&mut self.origin, &mut peer.child, &mut ours.child] {
-            let pid = child.id().to_string();
-            // nginx ends its workers only when asked politely.
-            drop(process::run_quietly(Command::new("kill").args(["-TERM", &pid])));
-            drop(child.wait());
-        }
-        drop(fs::remove_dir_all(&self.folder));
-    }
-}
-
-fn nginx_with(nginx: &Path, folder: &Path, file: &str) -> Result<Child> {
+fn nginx_with(nginx: &Path, folder: &Path, file: &str) -> Result<Server> {
     let mut command = limited(nginx);
     command.args(["-p".as_ref(), folder.as_os_str(), "-c".as_ref(), folder.join(file).as_os_str()]);
-    command.spawn().context("cannot start nginx")
+    command.spawn().map(Server).context("cannot start nginx")
 }
 
-fn nearside(root: &Path, folder: &Path) -> Result<Child> {
+fn nearside(root: &Path, folder: &Path) -> Result<Server> {
     let program = process::target(root)?.join("release/nearside");
     let mut command = limited(&program);
     command
@@ -104,7 +113,7 @@ fn nearside(root: &Path, folder: &Path) -> Result<Child> {
         .arg(folder.join("state"))
         .arg(folder.join("routes.yaml"));
     command.env("NEARSIDE_LOG", "warn");
-    command.stdout(Stdio::null()).spawn().context("cannot start nearside")
+    command.stdout(Stdio::null()).spawn().map(Server).context("cannot start nearside")
 }
 
 /// The program with room for many descriptors.
