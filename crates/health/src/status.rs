@@ -49,6 +49,8 @@ pub struct BackendStatus {
     pub rtt_ms: Option<f64>,
     /// Milliseconds since that was measured; none when it is estimated by distance.
     pub rtt_age_ms: Option<u64>,
+    /// How far measured round trips lie from it in the mean.
+    pub rtt_spread_ms: Option<f64>,
     /// Requests that it is answering.
     pub in_flight: u32,
     /// Open connections.
@@ -105,6 +107,7 @@ impl View {
             rtt_age_ms: measured
                 .rtt_micros
                 .map(|_| now.as_millis().saturating_sub(story.rtt.at().as_millis())),
+            rtt_spread_ms: measured.rtt_micros.map(|_| f64::from(story.rtt.spread()) / 1000.0),
             in_flight: measured.in_flight,
             connections: cell.connections().now(),
             addresses: entry.name.shown(),

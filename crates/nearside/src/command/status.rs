@@ -167,8 +167,15 @@ fn backends(status: &Value, now: u64) -> String {
 }
 
 fn rtt(backend: &Value) -> String {
-    let estimated = if backend["rtt_age_ms"].is_null() { "~" } else { "" };
-    backend["rtt_ms"].as_f64().map_or_else(|| "-".to_owned(), |millis| format!("{estimated}{millis:.1} ms"))
+    let Some(millis) = backend["rtt_ms"].as_f64() else { return "-".to_owned() };
+    match (backend["rtt_age_ms"].as_u64(), backend["rtt_spread_ms"].as_f64()) {
+        (Some(age), Some(spread)) => {
+            // What was not measured for a while is told with its age.
+            let old = if age > 60_000 { format!(", {} ago", ago(age / 1000)) } else { String::new() };
+            format!("{millis:.1} ms \u{b1}{spread:.1}{old}")
+        }
+        _ => format!("~{millis:.1} ms"),
+    }
 }
 
 /// What keeps a backend from its requests.
