@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, and says loudly when it is skipped"
 )]
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 pub mod authority;
 pub mod backend;
 pub mod client;
@@ -37,13 +40,20 @@ pub fn program() -> std::path::PathBuf {
     program
 }
 
-/// A free port of 127.0.0.1.
+/// A port of 127.0.0.1 that is free, for a program that has to be told one. It lies below those that the system gives out
+/// by itself, and no two calls of this process or of one beside it get the same.
 #[must_use]
 pub fn port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .expect("a port is free")
-        .port()
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Each process has its own stretch of 64; neighbours by number are far from each other in time.
+    let begin = std::process::id() % 300 * 64;
+    loop {
+        let next = begin + CALLS.fetch_add(1, Ordering::Relaxed) % 64;
+        let port = u16::try_from(11_000 + next).expect("it lies below 30,200");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until `look` finds something; fails the test after 20 s, with what was waited for.
