@@ -4,8 +4,8 @@ use crate::cell::{Cell, Memory};
 use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::Count;
-use crate::grace::Graces;
 use crate::mark::Mark;
+use crate::marks::Marks;
 use crate::meter::Meter;
 use crate::name::Name;
 use crate::pool::PoolCell;
@@ -36,7 +36,7 @@ struct Kept {
     pools: HashMap<Arc<str>, Arc<PoolCell>>,
     routes: HashMap<Arc<str>, Arc<Count>>,
     meters: HashMap<Arc<str>, Arc<Meter>>,
-    graces: Graces,
+    marks: Marks,
     /// What a predecessor knew, until the first view has taken it up.
     memories: HashMap<String, Memory>,
     regions: HashMap<Arc<str>, Arc<Mark>>,
@@ -70,7 +70,7 @@ impl Registry {
     /// Takes up since when a predecessor has seen marks, by the name of the region or the key of the backend; to be
     /// called before the first view. The grace of a mark that nobody has seen begin is over.
     pub fn recall_marks(&self, since: HashMap<Arc<str>, Now>) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).graces.recall(since);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).marks.recall(since);
     }
 
     /// The evidence as `generation` indexes it. `pop` is where this PoP stands: it estimates the round trips
@@ -82,7 +82,7 @@ impl Registry {
         let mut guard = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = &mut *guard;
         let now = self.now();
-        kept.graces.follow(generation, now);
+        kept.marks.follow(generation, now);
         let entry = |kept: &mut Kept, backend: &Backend| {
             let memory = kept.memories.remove(backend.key.as_str());
             let new_cell = || {
@@ -95,7 +95,7 @@ impl Registry {
                 cell: shared(&mut kept.cells, &backend.key, new_cell),
                 name: shared(&mut kept.names, &place, || Name::new(&backend.endpoint)),
                 estimate: estimate(generation, backend, pop),
-                grace_ends: kept.graces.end(generation, backend),
+                grace_ends: kept.marks.grace_ends(generation, backend),
             };
             memory.iter().for_each(|memory| entry.name.recall(&memory.addresses));
             entry
@@ -115,8 +115,9 @@ impl Registry {
         let meters = limited.map(meter).collect();
         kept.memories.clear();
         kept.forget();
-        let (clock, changes) = (self.clock, self.changes.clone());
-        View { generation: Arc::clone(generation), entries, pools, routes, regions, meters, clock, changes }
+        let (clock, changes, marks) = (self.clock, self.changes.clone(), kept.marks.clone());
+        let generation = Arc::clone(generation);
+        View { generation, entries, pools, routes, regions, meters, marks, clock, changes }
     }
 }
 

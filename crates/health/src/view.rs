@@ -5,13 +5,13 @@ use crate::change::Change;
 use crate::clock::Clock;
 use crate::count::{Count, InFlight};
 use crate::mark::Mark;
+use crate::marks::Marks;
 use crate::meter::Meter;
 use crate::name::Name;
 use crate::pool::{Place, PoolCell};
 use nearside_core::candidates::Set;
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State};
 use std::cell::Cell as Once;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub struct View {
     pub(crate) regions: Box<[Arc<Mark>]>,
     /// The regions whose capacity is declared, and what they are offered.
     pub(crate) meters: Box<[(RegionId, Arc<Meter>)]>,
+    pub(crate) marks: Marks,
     pub(crate) clock: Clock,
     pub(crate) changes: broadcast::Sender<Change>,
 }
@@ -112,17 +113,27 @@ impl View {
         each.map(|entry| entry.cell.memory(entry.name.addresses().to_vec())).collect()
     }
 
-    /// Lets the generation's marks hold, and no others, from now on: to be called when it goes live, with the time since
-    /// when each region (by its name) and each backend (by its key) is marked.
-    pub fn follow_marks(&self, since: &HashMap<Arc<str>, Now>) {
+    /// Since when the region of this name, or the backend of this key, is marked, if it is.
+    #[must_use]
+    pub fn marked_since(&self, name: &str) -> Option<Now> {
+        self.marks.since(name)
+    }
+
+    /// Since when each region (by its name) and each backend (by its key) is marked that is.
+    pub fn marked(&self) -> impl Iterator<Item = (&str, Now)> {
+        self.marks.all()
+    }
+
+    /// Lets the generation's marks hold, and no others, from now on: to be called when it goes live.
+    pub fn follow_marks(&self) {
         let now = self.now();
-        let age = |name: &str| since.get(name).map_or(Duration::ZERO, |since| now.since(*since));
+        let age = |name: &str| self.marks.since(name).map_or(Duration::ZERO, |since| now.since(since));
         for (region, mark) in self.generation.regions.iter().zip(&self.regions) {
             mark.follow(region.drain.as_ref().map(|drain| (drain.grace, age(&region.name))));
         }
         for (backend, entry) in self.generation.backends.iter().zip(&self.entries) {
-            let key = || age(&backend.key.to_string());
-            entry.cell.mark().follow(backend.drain.as_ref().map(|drain| (drain.grace, key())));
+            let age = || age(backend.key.as_str());
+            entry.cell.mark().follow(backend.drain.as_ref().map(|drain| (drain.grace, age())));
         }
     }
 

@@ -200,7 +200,7 @@ async fn manage(desk: &Desk, pulse: &Pulse, succession: &Succession) {
 async fn follow(desk: &Desk, reloader: &Reloader, mut scheduler: Scheduler, succession: &Succession) {
     let live = desk.edge.live.load_full();
     scheduler.follow(&live.evidence);
-    desk.follow(&live);
+    live.evidence.follow_marks();
     let mut watch = Watch::new().map_err(|cause| unwatched(&cause)).ok();
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut cause = Cause::Unseen;
@@ -218,7 +218,7 @@ async fn follow(desk: &Desk, reloader: &Reloader, mut scheduler: Scheduler, succ
         }
         if let Some(next) = next {
             scheduler.follow(&next.evidence);
-            desk.follow(&next);
+            next.evidence.follow_marks();
             if arm(watch.as_mut(), reloader, &next) {
                 // The new generation reads from folders that nobody watched while it was built.
                 cause = Cause::Unseen;

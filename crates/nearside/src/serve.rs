@@ -75,7 +75,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let shutdown = Shutdown::default();
     let reloader = reloader(&plan, &shutdown);
     reloader.maker.registry.recall(inherited.memories);
-    reloader.maker.registry.recall_marks(inherited.marks.clone());
+    reloader.maker.registry.recall_marks(inherited.marks);
     let First { live, warnings, source } = match reloader.first(inherited.generation)? {
         Ok(first) => first,
         Err(report) => return Ok(End::Refused(report.to_string())),
@@ -97,7 +97,6 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
         story: Arc::clone(&story),
         shutdown: shutdown.clone(),
         predecessor: predecessor.clone(),
-        marks: Arc::new(inherited.marks.into()),
     };
     announce(&edge);
     warn_of(&warnings);

@@ -9,8 +9,7 @@ use nearside_health::BackendStatus;
 use nearside_proxy::live::{Edge, Live};
 use nearside_proxy::service::{Phase, Shutdown};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// All that the status is read from.
 #[derive(Clone, Debug)]
@@ -23,8 +22,6 @@ pub(crate) struct Desk {
     pub(crate) shutdown: Shutdown,
     /// The process before this one, which may still have something in flight.
     pub(crate) predecessor: Option<Arc<Predecessor>>,
-    /// Since when each region and each backend is marked.
-    pub(crate) marks: Arc<Mutex<HashMap<Arc<str>, Now>>>,
 }
 
 impl Desk {
@@ -67,23 +64,6 @@ impl Desk {
         format!("generation {}, {usable} of {} backends usable{doubt}", live.prepared.stamp, backends.len())
     }
 
-    /// Notes what is marked drained from now on, and lets streams there know.
-    pub(crate) fn follow(&self, live: &Live) {
-        let now = live.evidence.now();
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        let marked = marked(&live.generation).map(|target| {
-            let since = marks.get(target.name.as_str()).copied().unwrap_or(now);
-            (target.name.into(), since)
-        });
-        let next = marked.collect();
-        live.evidence.follow_marks(&next);
-        *marks = next;
-    }
-
-    fn since(&self, name: &str) -> Option<Now> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
-    }
-
     /// The whole status.
     pub(crate) fn read(&self) -> Value {
         let live = self.edge.live.load_full();
@@ -116,8 +96,8 @@ impl Desk {
             },
             "listeners": self.listeners(&live),
             "authority": live.certificates.authority_file().map(|file| file.display().to_string()),
-            "drains": self.drains(&live, &backends),
-            "regions": self.regions(&live, &backends),
+            "drains": drains(&live, &backends),
+            "regions": regions(&live, &backends),
             "pools": pools(&live),
             "backends": told(&live, &backends),
         })
@@ -136,51 +116,51 @@ impl Desk {
         })
         .collect()
     }
+}
 
-    /// Every mark, and how far it has come.
-    fn drains(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-        let now = live.evidence.now();
-        marked(&live.generation)
-            .map(|Marked { name, kind, drain }| {
-                let own = backends.iter().filter(|backend| backend.key == name || backend.region == name);
-                let in_flight: u32 = own.map(|backend| backend.in_flight).sum();
-                let since = self.since(&name);
-                let left = since.map(|since| drain.grace.saturating_sub(now.since(since)).as_secs());
-                json!({
-                    "target": name,
-                    "kind": kind,
-                    "state": state(Some(drain), in_flight, since, now),
-                    "reason": &*drain.reason,
-                    "by": drain.by.as_deref(),
-                    "until": drain.until.as_deref(),
-                    "since": since.map(Now::as_millis),
-                    "grace_left_s": left,
-                    "in_flight": in_flight,
-                })
-            })
-            .collect()
-    }
-
-    fn regions(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-        let now = live.evidence.now();
-        let each = live.generation.regions.iter();
-        each.map(|region| {
-            let own = || backends.iter().filter(|backend| backend.region == *region.name);
-            let in_flight: u32 = own().map(|backend| backend.in_flight).sum();
-            let since = self.since(&region.name);
+/// Every mark, and how far it has come.
+fn drains(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
+    let now = live.evidence.now();
+    marked(&live.generation)
+        .map(|Marked { name, kind, drain }| {
+            let own = backends.iter().filter(|backend| backend.key == name || backend.region == name);
+            let in_flight: u32 = own.map(|backend| backend.in_flight).sum();
+            let since = live.evidence.marked_since(&name);
+            let left = since.map(|since| drain.grace.saturating_sub(now.since(since)).as_secs());
             json!({
-                "name": &*region.name,
-                "place": region.place.as_ref().map(|place| place.country.to_string()),
-                "state": state(region.drain.as_ref(), in_flight, since, now),
-                "drain": region.drain.as_ref().map(mark),
-                "marked_since": since.map(Now::as_millis),
+                "target": name,
+                "kind": kind,
+                "state": state(Some(drain), in_flight, since, now),
+                "reason": &*drain.reason,
+                "by": drain.by.as_deref(),
+                "until": drain.until.as_deref(),
+                "since": since.map(Now::as_millis),
+                "grace_left_s": left,
                 "in_flight": in_flight,
-                "backends": own().count(),
-                "usable": own().filter(|backend| backend.usable).count(),
             })
         })
         .collect()
-    }
+}
+
+fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
+    let now = live.evidence.now();
+    let each = live.generation.regions.iter();
+    each.map(|region| {
+        let own = || backends.iter().filter(|backend| backend.region == *region.name);
+        let in_flight: u32 = own().map(|backend| backend.in_flight).sum();
+        let since = live.evidence.marked_since(&region.name);
+        json!({
+            "name": &*region.name,
+            "place": region.place.as_ref().map(|place| place.country.to_string()),
+            "state": state(region.drain.as_ref(), in_flight, since, now),
+            "drain": region.drain.as_ref().map(mark),
+            "marked_since": since.map(Now::as_millis),
+            "in_flight": in_flight,
+            "backends": own().count(),
+            "usable": own().filter(|backend| backend.usable).count(),
+        })
+    })
+    .collect()
 }
 
 /// What the operator has marked.

@@ -43,53 +43,30 @@ document! {
 
 words!(Unknown { "refuse" => Unknown::Refuse, "allow" => Unknown::Allow });
 
-document! {
-    entry
-    /// Where the requests of a place go first. Of several entries the most specific holds: subnet, then state, country, group, continent, world.
-    GeoRule {
-        /// Clients of these networks.
-        subnet: Option<OneOrMore<Cidr>> = None,
-        /// Clients in these states.
-        state: Option<OneOrMore<Subdivision>> = None,
-        /// Clients in these countries.
-        country: Option<OneOrMore<Country>> = None,
-        /// Clients in these groups of countries: `EU`, `EEA`, `GDPR` (the EEA and the parts of the EU with country codes of their own).
-        group: Option<OneOrMore<Group>> = None,
-        /// Clients on these continents.
-        continent: Option<OneOrMore<Continent>> = None,
-        /// Every client.
-        world: bool = false,
-        /// The regions in order; the first that has a usable backend is used alone. A list within the list makes equals.
-        to: Some1<OneOrMore<Name>>,
-    }
-}
+/// Defines an entry of a list for places: the kinds of place that it may name, and what else it says.
+macro_rules! for_places {
+    ($(#[doc = $about:literal])* $name:ident { $($rest:tt)* }) => {
+        document! {
+            entry
+            $(#[doc = $about])*
+            $name {
+                /// Clients of these networks.
+                subnet: Option<OneOrMore<Cidr>> = None,
+                /// Clients in these states.
+                state: Option<OneOrMore<Subdivision>> = None,
+                /// Clients in these countries.
+                country: Option<OneOrMore<Country>> = None,
+                /// Clients in these groups of countries: `EU`, `EEA`, `GDPR` (the EEA and the parts of the EU with country codes of their own).
+                group: Option<OneOrMore<Group>> = None,
+                /// Clients on these continents.
+                continent: Option<OneOrMore<Continent>> = None,
+                /// Every client.
+                world: bool = false,
+                $($rest)*
+            }
+        }
 
-document! {
-    entry
-    /// Who is of a residency class. Of several entries for places the most specific holds; one for a home holds besides.
-    ResidencyRule {
-        /// Clients of these networks.
-        subnet: Option<OneOrMore<Cidr>> = None,
-        /// Clients in these states.
-        state: Option<OneOrMore<Subdivision>> = None,
-        /// Clients in these countries.
-        country: Option<OneOrMore<Country>> = None,
-        /// Clients in these groups of countries: `EU`, `EEA`, `GDPR`.
-        group: Option<OneOrMore<Group>> = None,
-        /// Clients on these continents.
-        continent: Option<OneOrMore<Continent>> = None,
-        /// Every client.
-        world: bool = false,
-        /// Users with this home, a value of the route's `home.map`, instead of a place.
-        home: Option<Says> = None,
-        /// Their class.
-        class: Name,
-    }
-}
-
-macro_rules! areas {
-    ($($type:ty),*) => {
-        $(impl $type {
+        impl $name {
             /// The areas that it names.
             pub(crate) fn areas(&self) -> Vec<Area> {
                 let subnets = each(&self.subnet, Area::Subnet);
@@ -100,11 +77,27 @@ macro_rules! areas {
                 let world = self.world.then_some(Area::World);
                 subnets.chain(states).chain(countries).chain(groups).chain(continents).chain(world).collect()
             }
-        })*
+        }
     };
 }
 
-areas!(GeoRule, ResidencyRule);
+for_places! {
+    /// Where the requests of a place go first. Of several entries the most specific holds: subnet, then state, country, group, continent, world.
+    GeoRule {
+        /// The regions in order; the first that has a usable backend is used alone. A list within the list makes equals.
+        to: Some1<OneOrMore<Name>>,
+    }
+}
+
+for_places! {
+    /// Who is of a residency class. Of several entries for places the most specific holds; one for a home holds besides.
+    ResidencyRule {
+        /// Users with this home, a value of the route's `home.map`, instead of a place.
+        home: Option<Says> = None,
+        /// Their class.
+        class: Name,
+    }
+}
 
 fn each<T: Copy>(named: &Option<OneOrMore<T>>, area: fn(T) -> Area) -> impl Iterator<Item = Area> {
     named.iter().flat_map(|list| &list.0).copied().map(area)

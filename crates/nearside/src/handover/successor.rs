@@ -16,8 +16,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -153,7 +153,6 @@ impl Succession {
         }
         let (addresses, sockets): (Vec<SocketAddr>, Vec<TcpListener>) = listeners.into_iter().unzip();
         descriptors.extend(sockets.into_iter().map(OwnedFd::from));
-        let marks = desk.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let legacy = Legacy {
             protocol: PROTOCOL,
             pid: std::process::id(),
@@ -161,7 +160,7 @@ impl Succession {
             generation: live.generation.stamp.number,
             listeners: addresses,
             admin: self.admin.tcp.as_ref().map(|(address, _)| *address),
-            marks: marks.iter().map(|(name, since)| (name.to_string(), since.as_millis())).collect(),
+            marks: live.evidence.marked().map(|(name, since)| (name.to_owned(), since.as_millis())).collect(),
             memories: live.evidence.memories(),
         };
         Ok(Estate { legacy, descriptors })
