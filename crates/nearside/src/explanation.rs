@@ -1,6 +1,7 @@
 //! An explanation: a decision's steps with every candidate and its reason, as data and as a table.
 
 use crate::out;
+use crate::told::{list, text, text_or_dash};
 use nearside_core::place::{Country, Place};
 use nearside_core::trace::Event;
 use nearside_core::{BackendId, Choice, Facts, FullTrace, Generation, Reason, RouteId};
@@ -98,28 +99,23 @@ fn outcome(generation: &Generation, choice: Choice) -> Value {
     }
 }
 
-fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or("-").to_owned()
-}
-
 /// The table of the steps.
 pub(crate) fn steps(told: &Value) -> String {
     let mut table = out::table(&["step", "backend", "reason", "why"]);
-    for (index, step) in told.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let title = format!("{:>2} {}", index + 1, text(step, "step"));
-        let events = step.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
-        if events.is_empty() {
+    for (index, step) in list(told, "steps").enumerate() {
+        let title = format!("{:>2} {}", index + 1, text_or_dash(step, "step"));
+        if list(step, "events").next().is_none() {
             table.add_row([title.as_str(), "", "passes all on", ""]);
         }
-        for (row, event) in events.iter().enumerate() {
+        for (row, event) in list(step, "events").enumerate() {
             let title = if row == 0 { title.clone() } else { String::new() };
             let reason = if event.get("readmitted").is_some() {
                 "readmitted".to_owned()
             } else {
-                text(event, "reason")
+                text_or_dash(event, "reason")
             };
-            let backend = event.get("backend").and_then(Value::as_str).unwrap_or_default().to_owned();
-            table.add_row([title, backend, reason, text(event, "why")]);
+            let backend = text(event, "backend");
+            table.add_row([title, backend, reason, text_or_dash(event, "why")]);
         }
     }
     out::draw(&mut table)
@@ -131,23 +127,28 @@ pub(crate) fn draw(told: &Value) -> String {
     let line = if choice.get("forward").is_some() {
         format!(
             "=> {} in {}: {} ({})",
-            text(choice, "forward"),
-            text(choice, "region"),
-            text(choice, "reason"),
-            text(choice, "why")
+            text_or_dash(choice, "forward"),
+            text_or_dash(choice, "region"),
+            text_or_dash(choice, "reason"),
+            text_or_dash(choice, "why")
         )
     } else if choice.get("answer").is_some() {
-        format!("=> answered here by route {}", text(choice, "answer"))
+        format!("=> answered here by route {}", text_or_dash(choice, "answer"))
     } else {
-        format!("=> refused with {}: {} ({})", choice["status"], text(choice, "refuse"), text(choice, "why"))
+        format!(
+            "=> refused with {}: {} ({})",
+            choice["status"],
+            text_or_dash(choice, "refuse"),
+            text_or_dash(choice, "why")
+        )
     };
     format!(
         "{} {}{} from {} ({})\n{}{line}",
-        text(request, "method"),
-        text(request, "host"),
-        text(request, "path"),
-        text(request, "client"),
-        text(request, "place"),
+        text_or_dash(request, "method"),
+        text_or_dash(request, "host"),
+        text_or_dash(request, "path"),
+        text_or_dash(request, "client"),
+        text_or_dash(request, "place"),
         steps(told),
     )
 }

@@ -22,6 +22,7 @@ mod state;
 mod status;
 mod story;
 mod systemd;
+mod told;
 mod watch;
 
 use clap::Parser;

@@ -4,6 +4,7 @@ mod prove;
 
 use crate::args::CheckArgs;
 use crate::gates::{self, Around, seconds};
+use crate::told::{list, text};
 use crate::{Done, file, out};
 use anyhow::Context;
 use nearside_config::Report;
@@ -94,16 +95,16 @@ fn tell(generation: &Generation, warnings: &Report) -> Value {
 fn draw(told: &Value) -> String {
     let mut bounds = out::table(&["pool", "a silent backend is found out within", "a refusing one"]);
     for bound in list(told, "failover_bound") {
-        bounds.add_row([word(bound, "pool"), time(bound, "silent_s"), time(bound, "refusing_s")]);
+        bounds.add_row([text(bound, "pool"), time(bound, "silent_s"), time(bound, "refusing_s")]);
     }
     let mut losses = out::table(&["lost region", "pool", "then served by"]);
     for serving in list(told, "serving") {
-        losses.add_row(["none".to_owned(), word(serving, "pool"), parts(serving)]);
+        losses.add_row(["none".to_owned(), text(serving, "pool"), parts(serving)]);
     }
     for loss in list(told, "region_loss") {
         for (row, serving) in list(loss, "pools").enumerate() {
-            let region = if row == 0 { word(loss, "region") } else { String::new() };
-            losses.add_row([region, word(serving, "pool"), parts(serving)]);
+            let region = if row == 0 { text(loss, "region") } else { String::new() };
+            losses.add_row([region, text(serving, "pool"), parts(serving)]);
         }
     }
     let rate =
@@ -121,18 +122,10 @@ fn draw(told: &Value) -> String {
 fn parts(serving: &Value) -> String {
     let part = |part: &Value| {
         let share = part.get("share").and_then(Value::as_f64).unwrap_or(0.0);
-        format!("{} {:.0} %", word(part, "backend"), share * 100.0)
+        format!("{} {:.0} %", text(part, "backend"), share * 100.0)
     };
     let parts: Vec<String> = list(serving, "served_by").map(part).collect();
     if parts.is_empty() { "NOTHING that is well".to_owned() } else { parts.join(", ") }
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn word(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn time(value: &Value, key: &str) -> String {

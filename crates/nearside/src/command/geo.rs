@@ -2,6 +2,7 @@
 
 use crate::args::GeoArgs;
 use crate::explanation::place_of;
+use crate::told::{list, text_or_dash, texts};
 use crate::{Done, file, gates, out};
 use anyhow::bail;
 use nearside_core::place::{Country, Place};
@@ -84,7 +85,6 @@ fn tell(address: IpAddr, found: &Found<'_>) -> Value {
 
 fn draw(told: &[Value]) -> String {
     let mut table = out::table(&["address", "place", "position", "AS", "network", "says"]);
-    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     for one in told {
         let position = match (one["lat"].as_f64(), one["lon"].as_f64()) {
             (Some(lat), Some(lon)) => format!("{lat:.2}, {lon:.2}"),
@@ -92,7 +92,7 @@ fn draw(told: &[Value]) -> String {
         };
         let asn = one["asn"].as_u64().map_or("-".to_owned(), |number| number.to_string());
         let [address, place, network, source] =
-            ["address", "place", "network", "source"].map(|key| word(&one[key]));
+            ["address", "place", "network", "source"].map(|key| text_or_dash(one, key));
         table.add_row([address, place, position, asn, network, source]);
     }
     out::draw(&mut table)
@@ -139,32 +139,25 @@ fn changes_class<'g>(generation: &Generation, routes: &[&'g Route], change: &Cha
 }
 
 fn draw_changes(told: &Value) -> String {
-    let list = |key: &str| told[key].as_array().cloned().unwrap_or_default();
     let mut sums = out::table(&["from", "to", "changes", "other law", "IPv4 addresses", "IPv6 /64"]);
-    for sum in list("sums") {
+    for sum in list(told, "sums") {
         let number = |key: &str| sum.get(key).and_then(Value::as_u64).unwrap_or(0).to_string();
-        let word = |key: &str| sum.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
         sums.add_row([
-            word("from"),
-            word("to"),
+            text_or_dash(sum, "from"),
+            text_or_dash(sum, "to"),
             number("changes"),
             number("residency"),
             number("v4_addresses"),
             number("v6_networks_64"),
         ]);
     }
-    if list("sums").is_empty() {
+    if list(told, "sums").next().is_none() {
         return "nothing changes place".to_owned();
     }
     let mut changes = out::table(&["networks", "from", "to", "other law for"]);
-    for change in list("changes") {
-        let join = |key: &str| {
-            let names =
-                change.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            names.collect::<Vec<_>>().join(" ")
-        };
-        let word = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
-        changes.add_row([join("networks"), word("from"), word("to"), join("routes")]);
+    for change in list(told, "changes") {
+        let [networks, routes] = ["networks", "routes"].map(|key| texts(change, key).join(" "));
+        changes.add_row([networks, text_or_dash(change, "from"), text_or_dash(change, "to"), routes]);
     }
     let more = match told["more"].as_u64() {
         Some(more) if more > 0 => format!("... and {more} changes more\n"),

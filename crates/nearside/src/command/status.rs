@@ -1,6 +1,7 @@
 //! `nearside status`: what the running PoP knows.
 
 use crate::args::StatusArgs;
+use crate::told::{list, text_or_dash};
 use crate::{Done, client, out, state};
 use comfy_table::{Cell, Color};
 use serde_json::Value;
@@ -49,8 +50,8 @@ fn draw(status: &Value) -> String {
         text.push_str(&format!("\n{table}"));
     }
     for warning in list(status, "warnings") {
-        let (line, said) = (&warning["line"], word(warning, "message"));
-        text.push_str(&format!("\nwarning: {said} ({}, line {line})", word(warning, "path")));
+        let (line, said) = (&warning["line"], text_or_dash(warning, "message"));
+        text.push_str(&format!("\nwarning: {said} ({}, line {line})", text_or_dash(warning, "path")));
     }
     text
 }
@@ -58,9 +59,9 @@ fn draw(status: &Value) -> String {
 fn head(status: &Value) -> String {
     let mut text = format!(
         "PoP {}, generation {}, {}, {}, up for {}\n",
-        word(&status["pop"], "name"),
-        word(status, "generation"),
-        word(status, "phase"),
+        text_or_dash(&status["pop"], "name"),
+        text_or_dash(status, "generation"),
+        text_or_dash(status, "phase"),
         if status["ready"] == true { "ready" } else { "not ready" },
         ago(status["uptime_s"].as_u64().unwrap_or(0)),
     );
@@ -68,18 +69,18 @@ fn head(status: &Value) -> String {
     match reload["outcome"].as_str() {
         None => {}
         Some("refused") => {
-            let said = word(reload, "message");
+            let said = text_or_dash(reload, "message");
             text.push_str(&format!(
                 "The last reload was REFUSED at {}; generation {} stays:\n",
-                word(reload, "at"),
-                word(status, "generation")
+                text_or_dash(reload, "at"),
+                text_or_dash(status, "generation")
             ));
             for line in said.lines() {
                 text.push_str(&format!("    {line}\n"));
             }
         }
         Some(outcome) => {
-            text.push_str(&format!("The last reload at {}: {outcome}\n", word(reload, "at")));
+            text.push_str(&format!("The last reload at {}: {outcome}\n", text_or_dash(reload, "at")));
         }
     }
     text
@@ -88,7 +89,7 @@ fn head(status: &Value) -> String {
 fn regions(status: &Value, now: u64) -> String {
     let mut table = out::table(&["region", "place", "state", "usable", "in flight", "mark"]);
     for region in list(status, "regions") {
-        let state = word(region, "state");
+        let state = text_or_dash(region, "state");
         let color = (state != "active").then_some(Color::Yellow);
         let mark =
             region.pointer("/drain/reason").and_then(Value::as_str).map_or_else(String::new, |reason| {
@@ -98,8 +99,8 @@ fn regions(status: &Value, now: u64) -> String {
                 format!("{reason:?}{since}")
             });
         table.add_row([
-            plain(&word(region, "name")),
-            plain(&word(region, "place")),
+            plain(&text_or_dash(region, "name")),
+            plain(&text_or_dash(region, "place")),
             tinted(&state, color),
             plain(&format!("{} of {}", region["usable"], region["backends"])),
             plain(&region["in_flight"].to_string()),
@@ -113,7 +114,7 @@ fn pools(status: &Value) -> String {
     let mut table = out::table(&["pool", "backends", "in flight"]);
     for pool in list(status, "pools") {
         table.add_row([
-            plain(&word(pool, "name")),
+            plain(&text_or_dash(pool, "name")),
             plain(&pool["backends"].to_string()),
             plain(&pool["in_flight"].to_string()),
         ]);
@@ -137,7 +138,7 @@ fn backends(status: &Value, now: u64) -> String {
     ];
     let mut table = out::table(&titles);
     for backend in list(status, "backends") {
-        let standing = word(backend, "standing");
+        let standing = text_or_dash(backend, "standing");
         let color = match standing.as_str() {
             "healthy" => Some(Color::Green),
             "unhealthy" | "ejected" => Some(Color::Red),
@@ -146,12 +147,12 @@ fn backends(status: &Value, now: u64) -> String {
         };
         let since = backend["since"].as_u64().unwrap_or(now);
         table.add_row([
-            plain(&word(backend, "key")),
-            plain(&word(backend, "region")),
+            plain(&text_or_dash(backend, "key")),
+            plain(&text_or_dash(backend, "region")),
             plain(&backend["priority"].to_string()),
             plain(&backend["weight"].to_string()),
             tinted(&standing, color),
-            plain(&word(backend, "by")),
+            plain(&text_or_dash(backend, "by")),
             plain(&ago(now.saturating_sub(since) / 1000)),
             plain(&rtt(backend)),
             plain(&backend["in_flight"].to_string()),
@@ -185,7 +186,7 @@ fn note(backend: &Value, now: u64) -> String {
         return format!("drained: {reason:?}");
     }
     if let Some(left) = left("ejected_until") {
-        return format!("ejected for {left} more: {}", word(backend, "evidence"));
+        return format!("ejected for {left} more: {}", text_or_dash(backend, "evidence"));
     }
     if let Some(left) = left("held_until") {
         return format!("held back for {left} more");
@@ -197,17 +198,9 @@ fn note(backend: &Value, now: u64) -> String {
         return format!("ramping up, at {} % of its weight", ramp / 10);
     }
     match backend["standing"].as_str() {
-        Some("unhealthy" | "suspected") => word(backend, "evidence"),
+        Some("unhealthy" | "suspected") => text_or_dash(backend, "evidence"),
         _ => String::new(),
     }
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value[key].as_array().into_iter().flatten()
-}
-
-fn word(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or("-").to_owned()
 }
 
 fn plain(text: &str) -> Cell {

@@ -1,5 +1,6 @@
 //! `nearside check --prove`: can a request leave its residency class?
 
+use crate::told::{list, text, texts};
 use crate::{Done, explanation, out};
 use nearside_core::{Choice, ClassId, Facts, Generation, RegionId, Target};
 use nearside_whatif::{Dark, Hole, Proof, dark, prove};
@@ -84,14 +85,9 @@ fn hole_of<'g>(
 }
 
 fn draw(told: &Value) -> String {
-    let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let names = |value: &Value| {
-        let list = value.as_array().into_iter().flatten();
-        list.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-    };
     let mut lines = Vec::new();
-    for proof in told["proved"].as_array().into_iter().flatten() {
-        let class = word(proof, "class");
+    for proof in list(told, "proved") {
+        let class = text(proof, "class");
         if proof["routes"] == 0 {
             lines.push(format!("no route is of class {class:?}"));
             continue;
@@ -109,26 +105,26 @@ fn draw(told: &Value) -> String {
     if let Some(hole) = told.get("hole") {
         lines.push(format!(
             "a request of class {:?} reaches {:?} by the route {:?}: client {} in {}, home {}, pin {}, lost: {}, drained: {}",
-            word(hole, "class"),
-            word(hole, "went"),
-            word(hole, "route"),
-            word(hole, "client"),
-            word(hole, "country"),
+            text(hole, "class"),
+            text(hole, "went"),
+            text(hole, "route"),
+            text(hole, "client"),
+            text(hole, "country"),
             hole["home"],
             hole["pin"],
-            names(&hole["lost"]),
-            names(&hole["drained"]),
+            texts(hole, "lost").join(", "),
+            texts(hole, "drained").join(", "),
         ));
         lines.push(explanation::steps(hole));
     }
-    for it in told["dark"].as_array().into_iter().flatten() {
+    for it in list(told, "dark") {
         lines.push(format!(
             "class {:?} is not served by the route {:?} after the loss of {}",
-            word(it, "class"),
-            word(it, "route"),
-            match names(&it["lost"]) {
+            text(it, "class"),
+            text(it, "route"),
+            match texts(it, "lost") {
                 none if none.is_empty() => "nothing at all".to_owned(),
-                lost => lost,
+                lost => lost.join(", "),
             }
         ));
     }
