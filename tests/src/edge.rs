@@ -29,8 +29,9 @@ pub struct Setting {
     /// Who will sign its certificates.
     pub authority: Authority,
     folder: TempDir,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<(SocketAddr, &'static str)>,
     client_ip: &'static str,
+    is_watched: bool,
 }
 
 /// The certificate's names in every edge.
@@ -42,12 +43,19 @@ impl Setting {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::new(folder.path());
-        Self { authority, folder, listeners: Vec::new(), client_ip: "{}" }
+        Self { authority, folder, listeners: Vec::new(), client_ip: "{}", is_watched: false }
     }
 
     /// Serves on `address` too, over TLS.
     pub fn listen(&mut self, address: SocketAddr) -> SocketAddr {
-        self.listeners.push(address);
+        self.listeners.push((address, "tls: true"));
+        address
+    }
+
+    /// Serves on a port of 127.0.0.1 too, without TLS.
+    pub fn listen_plain(&mut self) -> SocketAddr {
+        let address = SocketAddr::from(([127, 0, 0, 1], crate::port()));
+        self.listeners.push((address, "tls: false"));
         address
     }
 
@@ -68,13 +76,24 @@ impl Setting {
         self.run_by(&[crate::program().into()], body).await
     }
 
-    /// The same with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
+    /// Starts the edge for as long as this process lives, for a suite whose cases share one. What is static is never
+    /// dropped, so a shell waits for this process to end, however that comes about, and then ends the edge.
+    pub async fn run_for_good(mut self, body: &str) -> &'static Edge {
+        const WATCH: &str = "\"$@\" & edge=$!; cat > /dev/null; kill -KILL $edge; wait $edge; rm -rf \"$0\"";
+        self.is_watched = true;
+        let folder = self.folder().into();
+        let words = ["sh".into(), "-c".into(), WATCH.into(), folder, crate::program().into()];
+        Box::leak(Box::new(self.run_by(&words, body).await))
+    }
+
+    /// The same as [`Setting::run`] with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
     pub async fn run_by(self, words: &[OsString], body: &str) -> Edge {
         let [https, http] =
             [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
         self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
-        let more = self.listeners.iter().map(|address| format!("  - {{ bind: \"{address}\", tls: true }}\n"));
+        let more = self.listeners.iter();
+        let more = more.map(|(address, kind)| format!("  - {{ bind: \"{address}\", {kind} }}\n"));
         let more: String = more.collect();
         let client_ip = self.client_ip;
         let text = format!(
@@ -89,7 +108,7 @@ impl Setting {
             .args(arguments)
             .current_dir(self.folder())
             .args(["run", "--pop", "test1", "--threads", "2", "--state-dir", "state", "routes.yaml"])
-            .stdin(Stdio::null())
+            .stdin(if self.is_watched { Stdio::piped() } else { Stdio::null() })
             .stdout(access)
             .stderr(log)
             .spawn()

@@ -18,9 +18,11 @@ pub mod duplex;
 pub mod edge;
 pub mod faults;
 pub mod load;
+pub mod raw;
 pub mod streams;
 pub mod tool;
 pub mod websocket;
+pub mod wire;
 
 pub use authority::Authority;
 pub use backend::Process;

@@ -1,0 +1,3 @@
+//! What clients send over HTTP/1.
+
+mod line;
