@@ -1,27 +1,13 @@
 //! Users go where their data lives, as far as they can prove it.
 
-use crate::{HEAD, ask, backends, disbelieved, pool, region, regions, setting};
-use aws_lc_rs::hmac;
+use crate::{HEAD, backends, disbelieved, pool, regions, setting};
 use data_encoding::BASE64URL_NOPAD;
+use nearside_tests::client::{ask, region};
+use nearside_tests::signed::{sign, token, value};
 use nearside_tests::{Process, eventually};
 use std::fs;
 
 const KEY: [u8; 32] = [7; 32];
-
-fn sign(message: &str, key: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    BASE64URL_NOPAD.encode(hmac::sign(&key, message.as_bytes()).as_ref())
-}
-
-fn value(value: &str, key: &[u8]) -> String {
-    format!("{value}.{}", sign(value, key))
-}
-
-fn token(claims: &str, key: &[u8]) -> String {
-    let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
-    let signed = format!("{}.{}", part(r#"{"alg":"HS256"}"#), part(claims));
-    format!("Bearer {signed}.{}", sign(&signed, key))
-}
 
 fn file(backends: &[Process; 3], unknown: &str) -> String {
     format!(

@@ -12,9 +12,9 @@ mod homes;
 mod pins;
 mod spill;
 
+use nearside_tests::client::{ask, region};
 use nearside_tests::edge::Setting;
-use nearside_tests::{Edge, Process, client, eventually};
-use reqwest::Response;
+use nearside_tests::{Edge, Process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -58,21 +58,6 @@ fn setting(byte: &str) -> Setting {
     setting
 }
 
-/// Asks for `path` with these headers.
-async fn ask(edge: &Edge, path: &str, headers: &[(&str, &str)]) -> Response {
-    let mut request = client::reqwest(edge, true).get(client::url(edge, path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.send().await.unwrap()
-}
-
-/// The region that has answered.
-fn region(answer: &Response) -> String {
-    assert_eq!(answer.status(), 200);
-    answer.headers()["x-sample-region"].to_str().unwrap().to_owned()
-}
-
 /// The regions that answer so many requests with these headers, each once.
 async fn regions(edge: &Edge, count: usize, headers: &[(&str, &str)]) -> Vec<String> {
     let mut found = Vec::new();
@@ -100,16 +85,5 @@ fn disbelieved(edge: &Edge, claim: &str, why: &str) -> u64 {
 async fn health(edge: &Edge, backend: &Process, status: u16) {
     backend.control(&format!("health/{status}"));
     let verdict = if status == 200 { "healthy" } else { "unhealthy" };
-    knows(edge, backend, verdict).await;
-}
-
-/// Waits until the edge has this verdict of the backend.
-async fn knows(edge: &Edge, backend: &Process, verdict: &str) {
-    let told = || {
-        let status = edge.status();
-        let key = format!("web/{}", backend.name);
-        let mut all = status["backends"].as_array().unwrap().iter();
-        all.any(|one| one["key"] == key.as_str() && one["verdict"] == verdict)
-    };
-    eventually(verdict, async || told().then_some(())).await;
+    edge.knows(&format!("web/{}", backend.name), verdict).await;
 }

@@ -1,6 +1,7 @@
 //! A session stays where it is, at every PoP.
 
-use crate::{HEAD, REGIONS, ask, backends, disbelieved, health, knows, pool, region, regions, setting};
+use crate::{HEAD, REGIONS, backends, disbelieved, health, pool, regions, setting};
+use nearside_tests::client::{ask, region};
 use nearside_tests::{Edge, Process};
 use reqwest::Response;
 
@@ -59,7 +60,7 @@ async fn a_session_stays_and_fails_over_to_the_same_place_at_every_pop() {
         assert_eq!((&place(&one, cookie).await, &place(&other, cookie).await), (first, first));
     }
     health(&one, &backends[0], 503).await;
-    knows(&other, &backends[0], "unhealthy").await;
+    other.knows("web/one", "unhealthy").await;
     for (cookie, first) in &sessions {
         let second = place(&one, cookie).await;
         assert_eq!(second, place(&other, cookie).await);

@@ -1,6 +1,7 @@
 //! What a region cannot carry spills over, and comes back.
 
-use crate::{HEAD, ask, backends, region, setting};
+use crate::{HEAD, backends, setting};
+use nearside_tests::client::{ask, region};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_region_cannot_carry_goes_to_the_next() {

@@ -14,7 +14,8 @@ pub struct Process {
     pub address: SocketAddr,
     /// What it calls itself.
     pub name: String,
-    region: String,
+    /// Its region.
+    pub region: String,
     program: PathBuf,
     ledger: PathBuf,
     child: Child,

@@ -1,6 +1,7 @@
 //! Clients: reqwest, and raw connections where a client has to misbehave or be watched.
 
 use crate::Edge;
+use reqwest::Response;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
@@ -64,6 +65,51 @@ pub fn reqwest(edge: &Edge, h2: bool) -> reqwest::Client {
 #[must_use]
 pub fn url(edge: &Edge, path: &str) -> String {
     edge.door().url(path)
+}
+
+/// Asks the edge for `path` with these headers, as a client of its own.
+pub async fn ask(edge: &Edge, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = reqwest(edge, true).get(url(edge, path));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect("an answer")
+}
+
+/// The region that has answered with 200.
+#[must_use]
+pub fn region(answer: &Response) -> String {
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    text(answer, "x-sample-region")
+}
+
+/// The backend that has answered with 200.
+#[must_use]
+pub fn backend(answer: &Response) -> String {
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    text(answer, "x-sample-name")
+}
+
+/// The status of an answer that nearside made itself, and its reason.
+#[must_use]
+pub fn refusal(answer: &Response) -> (u16, String) {
+    let status = text(answer, "proxy-status");
+    let reason = status
+        .split(['"', ' ', ';', ','])
+        .find(|word| ["refused.", "failed.", "no_route."].iter().any(|kind| word.starts_with(kind)));
+    (answer.status().as_u16(), reason.unwrap_or_else(|| panic!("no reason in {status}")).to_owned())
+}
+
+/// The cookie that an answer sets, as a client sends it back.
+#[must_use]
+pub fn cookie(answer: &Response) -> Option<String> {
+    let whole = answer.headers().get("set-cookie")?.to_str().ok()?;
+    Some(whole.split(';').next()?.to_owned())
+}
+
+fn text(answer: &Response, name: &str) -> String {
+    let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned()
 }
 
 /// A raw TLS connection that asks for `name`.

@@ -86,8 +86,18 @@ impl Setting {
         Box::leak(Box::new(self.run_by(&words, body).await))
     }
 
+    /// Plays the demo instead, at `place`: with sample backends of its own, as far away as their regions are from there.
+    pub async fn demo(self, place: &str, body: &str) -> Edge {
+        let words = [crate::program().into()];
+        self.start(&words, &["demo", "--place", place], body).await
+    }
+
     /// The same as [`Setting::run`] with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
     pub async fn run_by(self, words: &[OsString], body: &str) -> Edge {
+        self.start(words, &["run", "--pop", "test1", "--threads", "2"], body).await
+    }
+
+    async fn start(self, words: &[OsString], what: &[&str], body: &str) -> Edge {
         let [https, http] =
             [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
@@ -96,9 +106,11 @@ impl Setting {
         let more = more.map(|(address, kind)| format!("  - {{ bind: \"{address}\", {kind} }}\n"));
         let more: String = more.collect();
         let client_ip = self.client_ip;
+        let tls = "tls:\n  certificates: [certs/*.pem]\n";
+        let tls = if body.contains(tls) { "" } else { tls };
         let text = format!(
             "{body}\nlisteners:\n  - {{ bind: \"{https}\", tls: true, client_ip: {client_ip} }}\n  - {{ bind: \"{http}\", redirect_https: 308 }}\n\
-             {more}tls:\n  certificates: [certs/*.pem]\n"
+             {more}{tls}"
         );
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
         let log = fs::File::create(self.folder().join("log")).expect("a fresh folder");
@@ -107,7 +119,8 @@ impl Setting {
         let child = Command::new(program)
             .args(arguments)
             .current_dir(self.folder())
-            .args(["run", "--pop", "test1", "--threads", "2", "--state-dir", "state", "routes.yaml"])
+            .args(what)
+            .args(["--state-dir", "state", "routes.yaml"])
             .stdin(if self.is_watched { Stdio::piped() } else { Stdio::null() })
             .stdout(access)
             .stderr(log)
@@ -173,6 +186,12 @@ impl Edge {
         self.folder().join("routes.yaml")
     }
 
+    /// What it said on standard output: its access log, or in a demo what to try.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.folder().join("access")).unwrap_or_default()
+    }
+
     /// What it said of itself.
     #[must_use]
     pub fn log(&self) -> String {
@@ -182,8 +201,7 @@ impl Edge {
     /// Its access log, a record a line.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder().join("access")).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.said().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Asks its admin socket: status and body.
@@ -207,6 +225,16 @@ impl Edge {
         let (status, body) = self.ask("/status").expect("the admin socket answers");
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("no JSON ({error}): {body}"))
+    }
+
+    /// Waits until it has this verdict of the backend, which is named as `pool/id`.
+    pub async fn knows(&self, key: &str, verdict: &str) {
+        let told = || {
+            let status = self.status();
+            let mut all = status["backends"].as_array().expect("a list").iter();
+            all.any(|one| one["key"] == key && one["verdict"] == verdict)
+        };
+        crate::eventually(&format!("{key}: {verdict}"), async || told().then_some(())).await;
     }
 
     /// The number of the generation that serves.

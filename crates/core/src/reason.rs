@@ -65,7 +65,7 @@ reasons! {
     RefusedLoop = "refused.loop", "the request has passed here too often";
     RefusedResidency = "refused.residency", "no usable backend may handle it by law";
     RefusedDrained = "refused.drained", "every backend that may serve it is drained";
-    RefusedHome = "refused.home", "its home region is not usable";
+    RefusedHome = "refused.home", "it names no known home, and its route asks for one";
     RefusedAllDown = "refused.all_down", "no usable backend is left";
     FailedConnect = "failed.connect", "no backend accepted a connection";
     FailedReset = "failed.reset", "the backend closed the connection before it had answered";

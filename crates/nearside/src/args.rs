@@ -85,6 +85,9 @@ pub(crate) struct DemoArgs {
     /// The file that is served.
     #[arg(default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
+    /// Where the demo pretends to be, as for `run`: how far away regions seem depends on it.
+    #[arg(long, env = "NEARSIDE_PLACE", default_value = "DE")]
+    pub(crate) place: String,
     #[command(flatten)]
     pub(crate) state: StateArgs,
 }

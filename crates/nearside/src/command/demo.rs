@@ -22,9 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the demo pretends to be.
-const PLACE: &str = "DE";
-
 /// Starts the sample backends, serves the file, and says what to try.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
     nearside_telemetry::init_logging(Format::Auto)?;
@@ -46,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
     let access = folder.join("access.log");
     let sink =
         File::create(&access).with_context(|| format!("cannot write the access log {}", access.display()))?;
-    let pop = pop::parse("demo", Some(PLACE))?;
+    let pop = pop::parse("demo", Some(&args.place))?;
     let round_trips = round_trips(&generation, pop.place.as_ref());
     let cast = Cast::start(&generation)?;
     let advice = advice::Advice {
@@ -56,6 +53,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
         access: short(&access),
         cast: cast.parts(),
         round_trips: round_trips.clone(),
+        place: args.place.clone(),
     };
     let plan = Plan {
         file: args.file.clone(),

@@ -95,8 +95,10 @@ fn draw(told: &Value) -> String {
         let bounded =
             if proof["bounded"] == true { ", at most 3 regions lost or drained at a time" } else { "" };
         lines.push(format!(
-            "no request of class {class:?} can reach a region outside it; {} states of {} routes{bounded}",
-            proof["states"], proof["routes"]
+            "no request of class {class:?} can reach a region outside it; {} states of {} route{}{bounded}",
+            proof["states"],
+            proof["routes"],
+            if proof["routes"] == 1 { "" } else { "s" }
         ));
     }
     if told.get("proved").is_some_and(|proved| proved.as_array().is_some_and(Vec::is_empty)) {

@@ -1,7 +1,7 @@
 //! The advice: what to try next, as lines that do what they say when they are copied.
 
 use super::cast::Part;
-use super::{PLACE, quoted};
+use super::quoted;
 use crate::out;
 use crate::share::Example;
 use nearside_core::generation::{Listener, ListenerKind};
@@ -25,6 +25,8 @@ pub(super) struct Advice {
     pub(super) cast: Vec<Part>,
     /// How far the regions are.
     pub(super) round_trips: HashMap<String, Duration>,
+    /// Where the demo pretends to be.
+    pub(super) place: String,
 }
 
 impl Advice {
@@ -73,9 +75,10 @@ impl Advice {
             (
                 "why",
                 format!(
-                    "{program} explain --host {}{} --place {PLACE}{named}",
+                    "{program} explain --host {}{} --place {}{named}",
                     example.host,
-                    path_argument(&example)
+                    path_argument(&example),
+                    quoted(&self.place)
                 ),
                 String::new(),
             ),
