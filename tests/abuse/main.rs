@@ -9,5 +9,7 @@
 )]
 
 mod case;
+mod h2;
 mod request;
 mod setting;
+mod tls;

@@ -9,7 +9,6 @@ use std::sync::OnceLock;
 /// The edge and the backend. They live as long as the process, and no case leaves anything behind in them.
 pub(crate) struct Stage {
     /// Its TLS listener is `edge.https`.
-    #[allow(dead_code, reason = "the cases over TLS need it")]
     pub(crate) edge: &'static Edge,
     /// Its listener without TLS.
     pub(crate) plain: SocketAddr,

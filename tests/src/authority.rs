@@ -40,9 +40,15 @@ impl Authority {
     /// Signs a new key for `names`: certificate and key as PEM.
     #[must_use]
     pub fn sign(&self, names: &[&str]) -> (String, String) {
+        self.sign_as(names, |_| {})
+    }
+
+    /// The same, with something about the certificate changed.
+    pub fn sign_as(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("lawful names");
+        let mut params = CertificateParams::new(names).expect("lawful names");
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("a signature");
         (certificate.pem(), key.serialize_pem())
     }

@@ -59,6 +59,20 @@ impl Setting {
         address
     }
 
+    /// Serves on a port of 127.0.0.1 too, with these settings of a listener.
+    pub fn listen_as(&mut self, kind: &'static str) -> SocketAddr {
+        let address = SocketAddr::from(([127, 0, 0, 1], crate::port()));
+        self.listeners.push((address, kind));
+        address
+    }
+
+    /// Serves these names too, with a certificate of their own.
+    pub fn certify(&mut self, file: &str, names: &[&str]) {
+        let folder = self.folder().join("certs");
+        fs::create_dir_all(&folder).expect("own folder");
+        self.authority.write(&folder.join(file), names);
+    }
+
     /// Where the TLS listener reads the client's address, as the file says it.
     pub fn client_ip(&mut self, client_ip: &'static str) {
         self.client_ip = client_ip;
@@ -100,7 +114,7 @@ impl Setting {
     async fn start(self, words: &[OsString], what: &[&str], body: &str) -> Edge {
         let [https, http] =
             [crate::port(), crate::port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        fs::create_dir(self.folder().join("certs")).expect("a fresh folder");
+        fs::create_dir_all(self.folder().join("certs")).expect("own folder");
         self.authority.write(&self.folder().join("certs/www.pem"), NAMES);
         let more = self.listeners.iter();
         let more = more.map(|(address, kind)| format!("  - {{ bind: \"{address}\", {kind} }}\n"));

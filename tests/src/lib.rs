@@ -17,6 +17,7 @@ pub mod client;
 pub mod duplex;
 pub mod edge;
 pub mod faults;
+pub mod frames;
 pub mod load;
 pub mod page;
 pub mod raw;

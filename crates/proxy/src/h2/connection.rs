@@ -146,7 +146,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     loop {
-        let ended = connection.as_mut().poll(cx).is_ready() || cork.is_flooded();
+        let ended = connection.as_mut().poll(cx).is_ready() || cork.fault().is_some();
         if ended {
             return Poll::Ready(());
         }

@@ -8,6 +8,7 @@
 use crate::deadline::Deadline;
 use crate::h2::shim::{Peer, Shim};
 use crate::stock::Stock;
+use ::h2::Reason;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -74,9 +75,9 @@ impl<T> Cork<T> {
         Arc::clone(&self.lock().sent)
     }
 
-    /// Whether the peer floods us; nothing more is read from it then.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.lock().shim.is_flooded()
+    /// Why the peer has to go, if it has to; nothing more is read from it then.
+    pub(super) fn fault(&self) -> Option<Reason> {
+        self.lock().shim.fault()
     }
 
     /// Whether the peer's first SETTINGS have come.
@@ -179,7 +180,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Cork<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut corked = self.lock();
-        if corked.shim.is_flooded() {
+        if corked.shim.fault().is_some() {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
@@ -187,7 +188,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Cork<T> {
         if corked.shim.came(buffer.filled().get(before..).unwrap_or(&[])) {
             return Poll::Ready(Ok(()));
         }
-        // The connection's task asks about floods after each turn, so nobody need be woken.
+        // The connection's task asks about faults after each turn, so nobody need be woken.
         buffer.set_filled(before);
         Poll::Pending
     }

@@ -11,8 +11,12 @@ const PREFACE: u32 = 24;
 /// A frame's head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Head {
+    /// How long its payload is.
+    pub(super) length: u32,
     /// What kind of frame it is.
     pub(super) kind: u8,
+    /// What its kind makes of it.
+    pub(super) flags: u8,
     /// Its stream; 0 is the connection.
     pub(super) stream: u32,
 }
@@ -23,6 +27,8 @@ pub(super) mod kind {
     pub(in crate::h2) const DATA: u8 = 0x0;
     /// HEADERS.
     pub(in crate::h2) const HEADERS: u8 = 0x1;
+    /// PRIORITY.
+    pub(in crate::h2) const PRIORITY: u8 = 0x2;
     /// `RST_STREAM`.
     pub(in crate::h2) const RESET: u8 = 0x3;
     /// SETTINGS.
@@ -35,6 +41,27 @@ pub(super) mod kind {
     pub(in crate::h2) const WINDOW: u8 = 0x8;
     /// CONTINUATION.
     pub(in crate::h2) const CONTINUATION: u8 = 0x9;
+}
+
+/// The flag that makes an answer of SETTINGS and PING.
+const ACK: u8 = 0x1;
+
+/// The longest payload, as our own SETTINGS leave it.
+const LONGEST: u32 = 16 * 1024;
+
+impl Head {
+    /// Whether a frame of its kind may be as long as it is (RFC 9113, section 6).
+    pub(super) fn is_sized(self) -> bool {
+        match self.kind {
+            kind::SETTINGS if self.flags & ACK != 0 => self.length == 0,
+            kind::SETTINGS => self.length <= LONGEST && self.length.is_multiple_of(6),
+            kind::PRIORITY => self.length == 5,
+            kind::RESET | kind::WINDOW => self.length == 4,
+            kind::PING => self.length == 8,
+            kind::GOAWAY => (8..=LONGEST).contains(&self.length),
+            _ => self.length <= LONGEST,
+        }
+    }
 }
 
 /// Where in the stream of frames we are.
@@ -78,11 +105,12 @@ impl Frames {
             if self.have < HEAD {
                 return;
             }
-            let [a, b, c, kind, _, s, t, u, v] = self.head;
+            let [a, b, c, kind, flags, s, t, u, v] = self.head;
             self.have = 0;
             self.begun = true;
             self.skip = u32::from_be_bytes([0, a, b, c]);
-            seen(Head { kind, stream: u32::from_be_bytes([s & 0x7f, t, u, v]) });
+            let stream = u32::from_be_bytes([s & 0x7f, t, u, v]);
+            seen(Head { length: self.skip, kind, flags, stream });
             bytes = rest;
         }
     }
@@ -117,6 +145,26 @@ mod tests {
             }
             assert_eq!(seen, expected, "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn each_kind_has_its_sizes() {
+        let is_sized = |kind, flags, length| Head { length, kind, flags, stream: 1 }.is_sized();
+        for (kind, lawful, unlawful) in [
+            (kind::DATA, &[0, 1, 16_384][..], &[16_385][..]),
+            (kind::HEADERS, &[0, 16_384], &[16_385]),
+            (kind::PRIORITY, &[5], &[0, 4, 6]),
+            (kind::RESET, &[4], &[0, 3, 5]),
+            (kind::SETTINGS, &[0, 6, 600], &[1, 5, 7, 18_000]),
+            (kind::PING, &[8], &[0, 7, 9]),
+            (kind::GOAWAY, &[8, 9, 100], &[0, 7, 20_000]),
+            (kind::WINDOW, &[4], &[0, 3, 5]),
+            (0xbe, &[0, 16_384], &[1 << 23]),
+        ] {
+            assert!(lawful.iter().all(|length| is_sized(kind, 0, *length)), "{kind}");
+            assert!(unlawful.iter().all(|length| !is_sized(kind, 0, *length)), "{kind}");
+        }
+        assert!(is_sized(kind::SETTINGS, ACK, 0) && !is_sized(kind::SETTINGS, ACK, 6));
     }
 
     #[test]

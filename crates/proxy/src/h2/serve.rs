@@ -46,7 +46,8 @@ const HEADER_LIST: u32 = 64 * 1024;
 /// Bytes of one stream's answer that wait for the connection's task.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// How many streams a client may make us reset by breaking rules, for as long as the connection lives.
+/// How many streams a client may make us reset by breaking rules, for as long as the connection lives: the `h2` crate's,
+/// and as many of ours.
 const FAULTS: usize = 256;
 
 /// How many streams may be reset by the client before we have looked at them, and wait for that.
@@ -181,7 +182,7 @@ where
         if let Poll::Ready(connection) = handshake.as_mut().poll(cx) {
             return Poll::Ready(connection.ok());
         }
-        let broken = matches!(cork.poll_drain(cx), Poll::Ready(Err(_))) || cork.is_flooded();
+        let broken = matches!(cork.poll_drain(cx), Poll::Ready(Err(_))) || cork.fault().is_some();
         if broken || presence.poll_leave(Leave::AtOnce, cx).is_ready() || deadline.poll(cx).is_ready() {
             return Poll::Ready(None);
         }
@@ -227,9 +228,9 @@ where
                     Some(Err(_)) | None => return Poll::Ready(()),
                 }
             }
-            if cork.is_flooded() && !cut {
+            if let Some(fault) = cork.fault().or_else(|| self.streams.fault()).filter(|_| !cut) {
                 cut = true;
-                self.connection.abrupt_shutdown(::h2::Reason::ENHANCE_YOUR_CALM);
+                self.connection.abrupt_shutdown(fault);
                 continue;
             }
             if !self.is_closing() && presence.poll_leave(Leave::Goaway, cx).is_ready() {
@@ -304,6 +305,7 @@ where
                     if status.is_some() {
                         refused.answer(page, reference.as_bytes());
                     } else {
+                        guard.0.malformed.fetch_add(1, Ordering::Relaxed);
                         refused.reset();
                     }
                 }
@@ -317,6 +319,8 @@ where
 #[derive(Debug, Default)]
 struct Streams {
     count: AtomicUsize,
+    /// How many were reset for a head that breaks the rules.
+    malformed: AtomicUsize,
     changed: Notify,
 }
 
@@ -331,6 +335,11 @@ impl Streams {
 
     fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Why the client has to go, if it has to.
+    fn fault(&self) -> Option<::h2::Reason> {
+        (self.malformed.load(Ordering::Relaxed) > FAULTS).then_some(::h2::Reason::ENHANCE_YOUR_CALM)
     }
 
     /// Waits until there is none.

@@ -4,9 +4,11 @@
 //! streams that we never looked at, and streams that a peer makes us reset. Left to us are resets of streams that
 //! we took up, SETTINGS, PING, PRIORITY and frames of unknown kinds, WINDOW_UPDATE, and the HEADERS of a backend,
 //! which may send 1xx answers without end. Each has a budget that useful work and time fill again; whoever
-//! exhausts one has to go.
+//! exhausts one has to go. So has a peer whose first frame is not SETTINGS, or whose frame is of a size that its kind
+//! cannot have: of the first the crate takes no notice, and the second it calls by another name than the law does.
 
 use crate::h2::frames::{Frames, Head, kind};
+use ::h2::Reason;
 use tokio::time::Instant;
 
 /// Who is at the other end.
@@ -89,8 +91,9 @@ pub(super) struct Shim {
     windows: Budget,
     heads: Budget,
     opened: u32,
+    begun: bool,
     goaway: bool,
-    flood: bool,
+    fault: Option<Reason>,
 }
 
 impl Shim {
@@ -112,17 +115,18 @@ impl Shim {
             windows: Budget::new(WINDOWS, now),
             heads: Budget::new(HEADS, now),
             opened: 0,
+            begun: false,
             goaway: false,
-            flood: false,
+            fault: None,
         }
     }
 
-    /// Looks at what came. Says whether the peer is still within its budgets.
+    /// Looks at what came. Says whether the peer is still within the law and its budgets.
     pub(super) fn came(&mut self, bytes: &[u8]) -> bool {
         let mut incoming = std::mem::take(&mut self.incoming);
-        incoming.scan(bytes, |head| self.flood |= !self.count(head));
+        incoming.scan(bytes, |head| self.fault = self.fault.or_else(|| self.judge(head)));
         self.incoming = incoming;
-        !self.flood
+        self.fault.is_none()
     }
 
     /// Looks at what goes.
@@ -144,9 +148,9 @@ impl Shim {
         self.outgoing = outgoing;
     }
 
-    /// Whether the peer has spent more than it may.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.flood
+    /// Why the peer has to go, if it has to.
+    pub(super) fn fault(&self) -> Option<Reason> {
+        self.fault
     }
 
     /// Whether the peer has said that it takes no further streams.
@@ -162,6 +166,16 @@ impl Shim {
     /// The last stream that we opened, 0 for none.
     pub(super) fn opened(&self) -> u32 {
         self.opened
+    }
+
+    fn judge(&mut self, head: Head) -> Option<Reason> {
+        if !std::mem::replace(&mut self.begun, true) && head.kind != kind::SETTINGS {
+            Some(Reason::PROTOCOL_ERROR)
+        } else if !head.is_sized() {
+            Some(Reason::FRAME_SIZE_ERROR)
+        } else {
+            (!self.count(head)).then_some(Reason::ENHANCE_YOUR_CALM)
+        }
     }
 
     fn count(&mut self, head: Head) -> bool {
@@ -191,15 +205,28 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const PRIORITY: u8 = 0x2;
-
-    fn frame(kind: u8) -> [u8; 9] {
-        [0, 0, 0, kind, 0, 0, 0, 0, 1]
+    /// A frame of this kind with the payload that it has to have.
+    fn frame(kind: u8) -> Vec<u8> {
+        let length = match kind {
+            kind::PRIORITY => 5,
+            kind::RESET | kind::WINDOW => 4,
+            kind::PING | kind::GOAWAY => 8,
+            _ => 0,
+        };
+        let mut bytes = vec![0, 0, length, kind, 0, 0, 0, 0, 1];
+        bytes.resize(9 + usize::from(length), 0);
+        bytes
     }
 
     fn client() -> Shim {
         let mut shim = Shim::new(Peer::Client);
-        assert!(shim.came(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+        assert!(shim.came(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") && shim.came(&frame(kind::SETTINGS)));
+        shim
+    }
+
+    fn backend() -> Shim {
+        let mut shim = Shim::new(Peer::Backend);
+        assert!(shim.came(&frame(kind::SETTINGS)));
         shim
     }
 
@@ -209,14 +236,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_cheap_kind_of_frame_has_its_burst() {
-        assert_eq!(most(&mut client(), kind::SETTINGS), 100);
+        assert_eq!(most(&mut client(), kind::SETTINGS), 99);
         assert_eq!(most(&mut client(), kind::PING), 4_000);
         assert_eq!(most(&mut client(), kind::RESET), 200);
-        assert_eq!(most(&mut client(), PRIORITY), 1_000);
+        assert_eq!(most(&mut client(), kind::PRIORITY), 1_000);
         assert_eq!(most(&mut client(), 0x77), 1_000);
         assert_eq!(most(&mut client(), kind::WINDOW), 10_000);
         assert_eq!(most(&mut client(), kind::HEADERS), u32::MAX);
-        assert_eq!(most(&mut Shim::new(Peer::Backend), kind::HEADERS), 1_000);
+        assert_eq!(most(&mut backend(), kind::HEADERS), 1_000);
     }
 
     #[tokio::test(start_paused = true)]
@@ -224,7 +251,7 @@ mod tests {
         let mut shim = client();
         most(&mut shim, kind::SETTINGS);
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert!(!shim.came(&frame(kind::DATA)) && shim.is_flooded());
+        assert!(!shim.came(&frame(kind::DATA)) && shim.fault() == Some(Reason::ENHANCE_YOUR_CALM));
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,7 +291,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_backend_has_heads_for_each_request_and_its_farewell_is_noticed() {
-        let mut shim = Shim::new(Peer::Backend);
+        let mut shim = backend();
         shim.goes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         for _ in 0..1_000 {
             shim.goes(&[0, 0, 0, kind::HEADERS, 0, 0, 0, 0, 9]);
@@ -272,5 +299,14 @@ mod tests {
         }
         assert_eq!(shim.opened(), 9);
         assert!(!shim.is_going_away() && shim.came(&frame(kind::GOAWAY)) && shim.is_going_away());
+    }
+
+    #[tokio::test]
+    async fn a_peer_begins_with_settings_and_its_frames_have_their_sizes() {
+        let mut early = Shim::new(Peer::Backend);
+        assert!(!early.came(&frame(kind::PING)) && early.fault() == Some(Reason::PROTOCOL_ERROR));
+        let mut odd = client();
+        assert!(!odd.came(&[0, 0, 7, kind::PING, 0, 0, 0, 0, 0]));
+        assert_eq!(odd.fault(), Some(Reason::FRAME_SIZE_ERROR));
     }
 }

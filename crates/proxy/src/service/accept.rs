@@ -197,7 +197,9 @@ async fn secure(worker: &Worker, connection: &mut Connection, stream: TcpStream)
         let live = worker.edge.live.load_full();
         let hello = start.client_hello();
         connection.sni = hello.server_name().and_then(Host::parse);
-        live.certificates.config_for(&hello, connection.listener)
+        // A name that is no host's could not be held against the hosts of requests.
+        let named = connection.sni.is_some() || hello.server_name().is_none();
+        live.certificates.config_for(&hello, connection.listener).filter(|_| named)
     };
     let Some(config) = config else {
         // Told why; whether the client listens is its business.
