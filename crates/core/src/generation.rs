@@ -69,7 +69,11 @@ impl Default for Generation {
             tls: Tls::default(),
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(30) },
             observe: Observe::default(),
-            checks: Checks { failover_bound_above: Duration::from_secs(30), failover_bound: Gate::Warn },
+            checks: Checks {
+                failover_bound_above: Duration::from_secs(30),
+                failover_bound: Gate::Warn,
+                region_loss_overload: Gate::Warn,
+            },
         }
     }
 }
@@ -222,6 +226,8 @@ pub struct Checks {
     pub failover_bound_above: Duration,
     /// What happens above it.
     pub failover_bound: Gate,
+    /// What happens when the loss of a region gives another one more than it can carry.
+    pub region_loss_overload: Gate,
 }
 
 impl Pool {

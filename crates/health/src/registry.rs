@@ -108,11 +108,13 @@ impl Registry {
         let routes = routes.map(|route| shared(&mut kept.routes, &route.id, Count::default)).collect();
         let regions = generation.regions.iter();
         let regions = regions.map(|region| shared(&mut kept.regions, &region.name, Mark::default)).collect();
-        let limited = generation.regions.iter().enumerate().filter(|(_, region)| region.capacity.is_some());
+        // Where one region's load counts, that of the others does too: it may come to it.
+        let counts = generation.regions.iter().any(|region| region.capacity.is_some());
+        let counted = generation.regions.iter().enumerate().filter(|_| counts);
         let meter = |(index, region): (usize, &Region)| {
             (RegionId::new(index), shared(&mut kept.meters, &region.name, Meter::default))
         };
-        let meters = limited.map(meter).collect();
+        let meters = counted.map(meter).collect();
         kept.memories.clear();
         kept.forget();
         let (clock, changes, marks) = (self.clock, self.changes.clone(), kept.marks.clone());
@@ -141,11 +143,8 @@ fn shared<K: Clone + Eq + Hash, V>(map: &mut HashMap<K, Arc<V>>, key: &K, new: i
     value
 }
 
-/// The round trip in microseconds by distance: light in glass needs 10 us there and back per km, and cables
-/// run about half as far again as the great circle.
+/// The round trip in microseconds by distance.
 fn estimate(generation: &Generation, backend: &Backend, pop: Option<Position>) -> Option<u32> {
     let region = generation.region(backend.region)?;
-    let position = region.place.as_ref()?.position?;
-    let micros = std::time::Duration::try_from_secs_f64(pop?.distance_km(position) * 15e-6).ok()?.as_micros();
-    Some(u32::try_from(micros).unwrap_or(u32::MAX).max(1))
+    Some(pop?.round_trip_micros(region.place.as_ref()?.position?))
 }

@@ -26,7 +26,7 @@ pub struct View {
     pub(crate) pools: Box<[Arc<PoolCell>]>,
     pub(crate) routes: Box<[Arc<Count>]>,
     pub(crate) regions: Box<[Arc<Mark>]>,
-    /// The regions whose capacity is declared, and what they are offered.
+    /// What each region is offered, where the capacity of any is declared.
     pub(crate) meters: Box<[(RegionId, Arc<Meter>)]>,
     pub(crate) marks: Marks,
     pub(crate) clock: Clock,
@@ -96,14 +96,22 @@ impl View {
         self.routes.get(route.index())?.try_enter(limit.unwrap_or(u32::MAX))
     }
 
-    /// Counts a request that began at `moment` for the regions that it was offered to, as far as their capacity is
-    /// declared. A repeat is part of its request.
+    /// Counts a request that began at `moment` for the regions that it was offered to, where the capacity of any region
+    /// is declared. A repeat is part of its request.
     pub fn offer(&self, regions: &Set, moment: Instant) {
         for (id, meter) in &self.meters {
             if regions.holds(id.index()) {
                 meter.count(self.at(moment));
             }
         }
+    }
+
+    /// Requests a second that this PoP has for `region` of late, those included that spill over; `None` where no
+    /// region's capacity is declared, and nothing is counted.
+    #[must_use]
+    pub fn rate(&self, region: RegionId) -> Option<u64> {
+        let own = self.meters.iter().find(|(id, _)| *id == region);
+        own.map(|(_, meter)| meter.rate(self.now()))
     }
 
     /// What a successor is to know of the backends.

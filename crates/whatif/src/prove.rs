@@ -4,7 +4,7 @@
 //! every pin, every home value, and after each answer the repeat that follows when that backend fails. What comes out is
 //! the number of states, or the first one in which a request leaves its class.
 
-mod places;
+pub(crate) mod places;
 mod world;
 
 pub use world::World;

@@ -1,6 +1,6 @@
 //! What serves each pool, now and after a region is gone.
 
-use nearside_core::generation::{Drain, PinnedSessions, Pool};
+use nearside_core::generation::Pool;
 use nearside_core::host::{Host, Pattern};
 use nearside_core::policy::{Balance, Share};
 use nearside_core::route::Route;
@@ -10,7 +10,6 @@ use nearside_core::{
     Tried, Verdict, decide,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 /// Requests asked per pool. The turns fall evenly over the weights, so that a share is right to the percent.
 const ASKED: u32 = 512;
@@ -64,22 +63,6 @@ pub fn region_loss(generation: &Generation) -> Vec<Loss> {
         Loss { region, pools: whole.iter().map(after).collect() }
     };
     regions.map(loss).collect()
-}
-
-/// What would serve each pool, by [`PoolId`], with `region` marked drained.
-#[must_use]
-pub fn drained(generation: &Generation, region: RegionId) -> Vec<Serving> {
-    let mut asked = Asked::of(generation);
-    if let Some(region) = asked.generation.regions.get_mut(region.index()) {
-        region.drain.get_or_insert_with(|| Drain {
-            reason: "what if".into(),
-            by: None,
-            until: None,
-            grace: Duration::ZERO,
-            pinned_sessions: PinnedSessions::Move,
-        });
-    }
-    asked.all()
 }
 
 /// A generation that can be asked pool by pool: one route for each, by host.
@@ -239,10 +222,12 @@ mod tests {
 
     #[test]
     fn a_drained_region_is_carried_by_what_is_not_drained_itself() {
-        let generation = generation(&["a@x b@y! c@z/2", "d@x"]);
-        let x = RegionId::new(0);
+        let mut generation = generation(&["a@x b@y! c@z/2", "d@x"]);
         assert_eq!(shown(&generation, &serving(&generation)), "a 100; d 100");
-        assert_eq!(shown(&generation, &drained(&generation, x)), "c 100; nothing");
+        assert!(
+            crate::mark(&mut generation, "x", "what if") && !crate::mark(&mut generation, "w", "what if")
+        );
+        assert_eq!(shown(&generation, &serving(&generation)), "c 100; nothing");
     }
 
     #[test]

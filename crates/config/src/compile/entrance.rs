@@ -49,5 +49,9 @@ pub(super) fn observe(observe: &document::Observe) -> Observe {
 
 pub(super) fn checks(checks: &document::Checks) -> Checks {
     let bound = &checks.failover_bound;
-    Checks { failover_bound_above: bound.above.0, failover_bound: bound.then }
+    Checks {
+        failover_bound_above: bound.above.0,
+        failover_bound: bound.then,
+        region_loss_overload: checks.region_loss_overload,
+    }
 }

@@ -177,6 +177,8 @@ document! {
     Checks {
         /// The worst-case failover time, computed from the file.
         failover_bound: FailoverBound = FailoverBound::default(),
+        /// What it is when the loss of a region gives another one more than its `capacity`, while every region that serves carries its own.
+        region_loss_overload: Gate = Gate::Warn,
     }
 }
 

@@ -128,7 +128,7 @@ async fn a_successor_knows_what_its_predecessor_knew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_region_is_offered_is_counted_over_generations_and_only_where_its_capacity_is_declared() {
+async fn what_regions_are_offered_is_counted_over_generations_where_the_capacity_of_any_is_declared() {
     let registry = registry();
     let declared = |text: &str| {
         let mut generation = generation(text);
@@ -143,10 +143,15 @@ async fn what_a_region_is_offered_is_counted_over_generations_and_only_where_its
     let one = declared("a@x b@y");
     (0..7).for_each(|_| one.offer(&both, tokio::time::Instant::now()));
     let next = declared("b@y a@x c@z");
-    assert_eq!((next.offered(x, next.now()), next.offered(y, next.now())), (0, 7));
+    // The regions stand in order of their names.
+    assert_eq!((next.offered(x, next.now()), next.offered(y, next.now())), (7, 7));
+    assert_eq!(next.rate(x), Some(7));
     assert_eq!(ForRequest::new(&next, None).offered(y, next.now()), 7);
     tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(next.offered(y, next.now()), 0);
+    let undeclared = registry.view(&Arc::new(generation("a@x b@y")), None);
+    undeclared.offer(&both, tokio::time::Instant::now());
+    assert_eq!((undeclared.rate(x), undeclared.offered(x, undeclared.now())), (None, 0));
 }
 
 /// Backends that are in grace, one mark or two.

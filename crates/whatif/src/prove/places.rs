@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A client of a kind that rules may treat in its own way.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) place: Place,
-    pub(super) address: SocketAddr,
-    pub(super) home: Option<Box<str>>,
+pub(crate) struct Client {
+    pub(crate) place: Place,
+    pub(crate) address: SocketAddr,
+    pub(crate) home: Option<Box<str>>,
 }
 
 /// What law should say of a client's place.
@@ -24,7 +24,7 @@ enum Named {
 
 impl Client {
     /// The classes that its requests are of, read from the rules once more and in another way than `decide` does.
-    pub(super) fn classes(&self, generation: &Generation, route: &Route) -> Vec<ClassId> {
+    pub(crate) fn classes(&self, generation: &Generation, route: &Route) -> Vec<ClassId> {
         match &route.residency {
             Residency::None => Vec::new(),
             Residency::Always(class) => vec![*class],
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Whether it is refused for want of a known place.
-    pub(super) fn is_refused(&self, generation: &Generation, route: &Route) -> bool {
+    pub(crate) fn is_refused(&self, generation: &Generation, route: &Route) -> bool {
         match &route.residency {
             Residency::None => false,
             Residency::Always(class) => {
