@@ -2,6 +2,7 @@
 
 use super::{Stage, stage};
 use nearside_tests::client::{self, url};
+use nearside_tests::load::Load;
 use nearside_tests::{Edge, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -112,10 +113,78 @@ async fn one_backend_is_drained_alone() {
     assert_eq!(told, "", "another one is left");
 
     let last = ["drain", "virginia", "--reason", "too much", "--no-wait", "--file", "routes.yaml"];
-    let (_, told, code) = call(&edge, &last);
-    assert_eq!(code, Some(0), "the operator decides");
-    let warning = "warning: nothing is left to serve pool web: its requests are refused with 503\n";
-    assert_eq!(told, warning);
+    let before = file(&edge);
+    let (said, told, code) = call(&edge, &last);
+    assert_eq!((said.as_str(), code), ("", Some(1)));
+    let dark = "nothing that is well would be left to serve www.example.com/* (from everywhere)\n";
+    assert!(told.starts_with("virginia is not drained") && told.contains(dark), "{told}");
+    assert!(told.contains("`--force` drains it anyway"), "{told}");
+    assert_eq!(file(&edge), before);
+    let (said, told, code) = call(&edge, &[&last[..], &["--force"]].concat());
+    assert_eq!(
+        (said.as_str(), code),
+        ("routes.yaml: virginia is marked drained\n", Some(0)),
+        "the operator decides"
+    );
+    assert_eq!(told, format!("warning: {dark}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_the_rest_cannot_carry_is_refused_by_what_is_measured() {
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let regions = "frankfurt: { capacity: 400 rps }, virginia: { capacity: 4 rps }";
+    edge.reload(|text| text.replace("frankfurt: {}, virginia: {}", regions)).await;
+    let load = Load::start(&edge, 100);
+    // The meter has a whole second behind it.
+    let offered = || edge.status()["regions"][0]["offered_rps"].as_u64().unwrap();
+    eventually("a load", async || (offered() > 20).then_some(())).await;
+    assert_eq!(edge.status()["regions"][1]["capacity_rps"], 4);
+    let (said, told, code) = call(&edge, &[DRAIN, &["--no-wait"]].concat());
+    assert_eq!((said.as_str(), code), ("", Some(1)), "{told}");
+    assert!(told.starts_with("frankfurt is not drained (by what this PoP has measured):\n"), "{told}");
+    let figures = told.lines().nth(1).unwrap();
+    assert!(
+        figures.starts_with("  virginia would get ")
+            && figures.ends_with(" requests a second, and is declared for 4"),
+        "{told}"
+    );
+    assert!(!file(&edge).contains("CHG-1"));
+    let simulated = edge.call(&["simulate", "--live", "--lose", "frankfurt", "--json"]);
+    assert_eq!(simulated.status.code(), Some(1));
+    let simulated: Value = serde_json::from_slice(&simulated.stdout).unwrap();
+    assert_eq!(simulated["regions"][1]["overloaded"], true, "{simulated}");
+    assert!(simulated["regions"][0]["rps_before"].as_f64().unwrap() > 20.0, "{simulated}");
+    load.end().await;
+
+    // Nobody asks any more, so nothing speaks against it.
+    eventually("quiet", async || (offered() == 0).then_some(())).await;
+    let (said, told, code) = call(&edge, &[DRAIN, &["--no-wait"]].concat());
+    assert_eq!((said.as_str(), code), ("routes.yaml: frankfurt is marked drained\n", Some(0)), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_running_pop_a_drain_is_judged_by_what_is_declared() {
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let drain = |capacities: [u32; 2], more: &[&str]| {
+        let [one, other] = capacities;
+        let regions = format!("frankfurt: {{ capacity: {one} rps }}, virginia: {{ capacity: {other} rps }}");
+        let text = file(&edge).replace("frankfurt: {}, virginia: {}", &regions);
+        std::fs::write(edge.folder().join("elsewhere.yaml"), text).unwrap();
+        let words = ["drain", "frankfurt", "--reason", "CHG-1", "--file", "elsewhere.yaml"];
+        call(&edge, &[&words[..], more].concat())
+    };
+    let (_, told, code) = drain([400, 399], &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let (said, told, code) = drain([400, 300], &[]);
+    assert_eq!((said.as_str(), code), ("", Some(1)));
+    let figures = "virginia would get 400 requests a second, and is declared for 300\n";
+    assert!(
+        told.contains("if each region that serves carries its declared capacity") && told.contains(figures),
+        "{told}"
+    );
+    let (said, told, code) = drain([400, 300], &["--force"]);
+    assert!(said.starts_with("elsewhere.yaml: frankfurt is marked drained\n"), "{said}");
+    assert_eq!((told, code), (format!("warning: {figures}"), Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@
 mod homes;
 mod pins;
 mod spill;
+mod told;
 
 use nearside_tests::client::{ask, region};
 use nearside_tests::edge::Setting;

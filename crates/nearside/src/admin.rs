@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
+use nearside_proxy::supposed::Reading;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,10 +54,15 @@ fn answer(desk: &Desk, request: &Request<Incoming>, over_tcp: bool) -> Answer {
 /// The decision on the request that `query` describes, by what is live now. It counts nothing and takes nobody's turn.
 fn explain(desk: &Desk, query: &str) -> anyhow::Result<Value> {
     let question: Question = serde_urlencoded::from_str(query)
-        .context("ask with host, path, method, client, seed and, if any, home")?;
+        .context("ask with host, path, method, client, seed and, if any, home and fields")?;
     let live = desk.edge.live.load_full();
-    let evidence = &*live.evidence;
-    Ok(question.answer(&live.generation, &live.geo, (evidence, evidence.now()))?.0)
+    let reading = Reading {
+        generation: &live.generation,
+        beliefs: &live.beliefs,
+        geo: &live.geo,
+        now: live.evidence.now(),
+    };
+    Ok(question.answer(&reading, Some(&desk.edge.pop.name), &*live.evidence)?.0)
 }
 
 /// Whether this asks for an upgrade: only who may use the Unix socket may.

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use nearside_whatif::Origin;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say why a request would go where it would go.
     Explain(ExplainArgs),
+    /// Say where the traffic would go without a region, and whether what is left can carry it.
+    Simulate(SimulateArgs),
     /// Say where addresses are, and who says so; or what a new table would change.
     Geo(GeoArgs),
     /// Mark a region or a backend drained in the file.
@@ -124,12 +127,21 @@ pub(crate) struct ExplainArgs {
     /// The client's address.
     #[arg(long, default_value = "192.0.2.1")]
     pub(crate) client: IpAddr,
+    /// A cookie that it sends, such as a session's; may be repeated. What is signed is verified as for a real request.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = read_cookie)]
+    pub(crate) cookie: Vec<String>,
+    /// A header that it sends; may be repeated. X-Forwarded-For is believed only if --client is a trusted hop.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = read_header)]
+    pub(crate) header: Vec<String>,
     /// Suppose that this region or backend is down; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) down: Vec<String>,
     /// Suppose that this region or backend is marked drained; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) drain: Vec<String>,
+    /// The PoP that is asked, as for `run`; with --live the running one has to have this name.
+    #[arg(long, env = "NEARSIDE_POP")]
+    pub(crate) pop: Option<String>,
     /// Where the PoP stands, as for `run`: without it nothing is near or far.
     #[arg(long, env = "NEARSIDE_PLACE")]
     pub(crate) place: Option<String>,
@@ -150,6 +162,68 @@ pub(crate) struct ExplainArgs {
     /// The file.
     #[arg(long, default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
+}
+
+fn read_cookie(text: &str) -> Result<String, String> {
+    let is_pair = text.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+    if is_pair && !text.contains(|it: char| it.is_control() || it == ';') {
+        Ok(text.to_owned())
+    } else {
+        Err("write a name and a value, such as home=eu1.c2lnbmVk".to_owned())
+    }
+}
+
+fn read_header(text: &str) -> Result<String, String> {
+    let pair = text.split_once(':').filter(|(name, _)| !name.is_empty() && !name.contains(' '));
+    match pair {
+        Some((name, value)) if !text.contains(char::is_control) => Ok(format!("{name}: {}", value.trim())),
+        Some(_) | None => Err("write a name and a value, such as x-home:eu1".to_owned()),
+    }
+}
+
+/// `nearside simulate`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct SimulateArgs {
+    /// The file.
+    #[arg(default_value = "routes.yaml")]
+    pub(crate) file: PathBuf,
+    /// Suppose that these regions are down.
+    #[arg(long, value_name = "REGION", num_args = 1.., value_delimiter = ',', required_unless_present = "drain")]
+    pub(crate) lose: Vec<String>,
+    /// Suppose that these regions or backends are marked drained.
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub(crate) drain: Vec<String>,
+    /// Where requests come from, in parts of any size: country:DE=60,country:US=40; also state:US-CA, group:EU,
+    /// continent:NA, subnet:10.0.0.0/8, world and unknown [default: as much from each place that the file's rules tell
+    /// apart].
+    #[arg(long, value_name = "PLACE=NUMBER", value_delimiter = ',', value_parser = read_part)]
+    pub(crate) demand: Vec<(Origin, f64)>,
+    /// Requests a second in all [default: each region that serves carries its declared capacity].
+    #[arg(long, value_name = "NUMBER", value_parser = read_number)]
+    pub(crate) rps: Option<f64>,
+    /// Suppose that all clients come in at one PoP, which stands there; as for `run` [default: at a PoP near them].
+    #[arg(long, env = "NEARSIDE_PLACE")]
+    pub(crate) place: Option<String>,
+    /// By what the running PoP has measured: its file, the health and distance of backends, and what each region is
+    /// offered now, times the number of PoPs.
+    #[arg(long, conflicts_with_all = ["file", "rps"])]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn read_part(text: &str) -> Result<(Origin, f64), String> {
+    let hint = "write a place and its part, such as country:DE=60, group:EU=30 or unknown=1";
+    let (place, number) = text.rsplit_once('=').ok_or(hint)?;
+    Ok((Origin::parse(place).ok_or(hint)?, read_number(number)?))
+}
+
+fn read_number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "write a number above 0".to_owned())
 }
 
 /// `nearside geo`.
@@ -186,6 +260,9 @@ pub(crate) struct DrainArgs {
     /// How long open streams may go on [default: 5m].
     #[arg(long, value_parser = nearside_config::read_duration)]
     pub(crate) grace: Option<Duration>,
+    /// Drain it even where what is left cannot carry the load, or nothing is left for some requests.
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
     /// The file.

@@ -12,6 +12,14 @@ use std::time::Duration;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a command says that has nobody to ask.
+pub(crate) fn nobody(folder: &Path) -> String {
+    format!(
+        "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
+        folder.display()
+    )
+}
+
 /// The status of the PoP with this state folder; `None` when none runs there.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod explain;
 mod geo;
 mod run;
 mod sample;
+mod simulate;
 mod status;
 mod upgrade;
 
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Geo(args) => geo::run(&args),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),

@@ -1,10 +1,10 @@
 //! An explanation: a decision's steps with every candidate and its reason, as data and as a table.
 
 use crate::out;
-use crate::told::{list, text, text_or_dash};
+use crate::told::{list, text, text_or_dash, texts};
 use nearside_core::place::{Country, Place};
 use nearside_core::trace::Event;
-use nearside_core::{BackendId, Choice, Facts, FullTrace, Generation, Reason, RouteId};
+use nearside_core::{BackendId, Choice, Facts, FullTrace, Generation, Reason, RouteId, Target};
 use serde_json::{Value, json};
 
 /// The decision as data: what `--json` prints and the table is drawn from.
@@ -39,11 +39,43 @@ pub(crate) fn tell(generation: &Generation, facts: &Facts<'_>, choice: Choice, t
             "path": facts.path,
             "client": facts.client.ip().to_string(),
             "place": place_of(&facts.place),
+            "home": facts.home,
+            "pin": facts.pin.map(|pin| [pin.first, pin.second].map(|it| it.map(|it| name_of(generation, it)))),
         },
         "generation": generation.stamp.to_string(),
         "choice": outcome(generation, choice),
         "steps": steps,
     })
+}
+
+fn name_of(generation: &Generation, target: Target) -> String {
+    let name = match target {
+        Target::Region(id) => generation.region(id).map(|region| region.name.to_string()),
+        Target::Backend(id) => generation.backend(id).map(|backend| backend.name.to_string()),
+    };
+    name.unwrap_or_else(|| "?".to_owned())
+}
+
+/// What the request says of itself: what is believed of it, and what has no effect.
+fn claims(request: &Value) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(home) = request["home"].as_str() {
+        lines.push(format!("home {home}"));
+    }
+    if request["pin"].is_array() {
+        let names = texts(request, "pin");
+        let places = if names.is_empty() { "a place that is gone".to_owned() } else { names.join(", then ") };
+        lines.push(format!("pinned to {places}"));
+    }
+    for doubt in list(request, "disbelieved") {
+        let what = match doubt["claim"].as_str() {
+            Some("affinity") => "the affinity cookie",
+            Some("home") => "the home",
+            _ => "what it says of the client's address",
+        };
+        lines.push(format!("not believed: {what} ({}); it has no effect", text(doubt, "why")));
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 /// A place in words: `US-CA`, `DE`, `somewhere in EU`, or `an unknown place`.
@@ -142,13 +174,15 @@ pub(crate) fn draw(told: &Value) -> String {
             text_or_dash(choice, "why")
         )
     };
+    let pop = request["pop"].as_str().map_or_else(String::new, |pop| format!(", at PoP {pop}"));
     format!(
-        "{} {}{} from {} ({})\n{}{line}",
+        "{} {}{} from {} ({}){pop}\n{}{}{line}",
         text_or_dash(request, "method"),
         text_or_dash(request, "host"),
         text_or_dash(request, "path"),
         text_or_dash(request, "client"),
         text_or_dash(request, "place"),
+        claims(request),
         steps(told),
     )
 }

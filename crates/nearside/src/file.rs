@@ -1,5 +1,6 @@
 //! The file: `routes.yaml` as it is found on disk.
 
+use crate::out;
 use anyhow::{Context, bail};
 use nearside_config::{Problem, Report, Source};
 use nearside_core::Generation;
@@ -25,6 +26,15 @@ pub(crate) struct Loaded {
 pub(crate) fn load(path: &Path) -> anyhow::Result<Result<Loaded, Report>> {
     let bytes = read(path)?;
     Ok(compile(path, &bytes))
+}
+
+/// The same for a command that needs a sound file: what is wrong with it is told, and there is `None`.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn load_or_tell(path: &Path) -> anyhow::Result<Option<Loaded>> {
+    let loaded = load(path)?;
+    Ok(loaded.inspect_err(|report| out::error(&report.to_string())).ok())
 }
 
 /// The text of the file at `path`.

@@ -3,12 +3,15 @@
 //! Whatever they find joins the report of `config`, under the key that it concerns. `run`, `check` and every reload
 //! go through them.
 
+mod bounds;
+
 use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
-use nearside_core::generation::{Drain, Gate, Pool};
+use nearside_core::generation::{Drain, Pool};
 use nearside_core::home::HomeKey;
 use nearside_geo::{Error as GeoError, Spec, Tables};
+use nearside_proxy::claims::{Beliefs, SEAL};
 use nearside_tls::{ClientTable, Clock, Homes, Keys, Problem, Table, Wanted};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,11 +33,6 @@ const DRAIN_UNTIL: &Rule = &Rule {
     id: "gate.drain_until",
     severity: Severity::Warning,
     about: "A drain mark's `until` lies ahead.",
-};
-const FAILOVER_BOUND: &Rule = &Rule {
-    id: "gate.failover_bound",
-    severity: Severity::Warning,
-    about: "The worst-case failover time is at most `checks.failover_bound.above`.",
 };
 const LISTENER: &Rule =
     &Rule { id: "gate.listener", severity: Severity::Error, about: "Listeners can be bound." };
@@ -102,7 +100,8 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let geo = geo(&generation, around, &mut report);
     let homes = taken(Homes::load(&generation, |key| path_of_home(key, &source)), &mut report);
     drains(&generation, &source, around.now, &mut report);
-    failover_bounds(&generation, &source, &mut report);
+    bounds::failover(&generation, &source, &mut report);
+    bounds::region_loss(&generation, &mut report);
     match (certificates, backend_tls, geo.zip(homes)) {
         (Some(certificates), Some(backend_tls), Some((geo, homes))) if !report.has_errors() => {
             Ok(Passed { generation, certificates, backend_tls, geo, homes, warnings: report, source })
@@ -166,6 +165,35 @@ pub(crate) fn tables(
     let geo = &generation.geo;
     let spec = Spec { files: &geo.tables, overrides: &geo.overrides, canaries: &geo.canaries };
     Tables::load(spec, previous, now)
+}
+
+/// The tables of `generation` for a command that asks them.
+///
+/// # Errors
+/// What is wrong with them, and what to do about it.
+pub(crate) fn open_tables(generation: &Generation) -> anyhow::Result<Tables> {
+    tables(generation, None, SystemTime::now()).map_err(|errors| {
+        let each = errors.into_iter().map(|error| {
+            let remedy = error.remedy();
+            format!("{:#}; {remedy}", anyhow::Error::new(error))
+        });
+        anyhow::anyhow!(each.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// What is believed of requests for a command that asks, by the fleet's keys (those kept in the folder `state` where the
+/// file names none) and those of homes.
+///
+/// # Errors
+/// What is wrong with the keys.
+pub(crate) fn beliefs(
+    generation: &Generation,
+    source: &Source,
+    state: &Path,
+) -> Result<Beliefs, Vec<Problem>> {
+    let (keys, _) = Keys::load(generation.fleet.key_file.as_deref(), state, Clock::system())?;
+    let (homes, _) = Homes::load(generation, |key| path_of_home(key, source))?;
+    Ok(Beliefs::new(generation, keys.seal(SEAL), homes))
 }
 
 fn geo(generation: &Generation, around: &Around<'_>, report: &mut Report) -> Option<Tables> {
@@ -240,31 +268,6 @@ fn path_of_home(key: &HomeKey, source: &Source) -> String {
     let names =
         |key: &String| source.value(key).is_some_and(|value| path.ends_with(value.trim_start_matches("./")));
     keys.find(names).unwrap_or_else(|| "routes".to_owned())
-}
-
-fn failover_bounds(generation: &Generation, source: &Source, report: &mut Report) {
-    let checks = &generation.checks;
-    let severity = match checks.failover_bound {
-        Gate::Error => Severity::Error,
-        Gate::Warn => Severity::Warning,
-        Gate::Off => return,
-    };
-    for pool in &generation.pools {
-        let bound = nearside_whatif::failover_bound(pool).silent;
-        if bound <= checks.failover_bound_above {
-            continue;
-        }
-        let own = format!("{}.probe", path_of(pool, generation, source));
-        let path = if source.has(&own) { own } else { "defaults.probe".to_owned() };
-        let (found, most) = (seconds(bound), seconds(checks.failover_bound_above));
-        let message = format!(
-            "a silent backend of {} is found out after up to {found}, and {most} is the most",
-            pool.name
-        );
-        let hint =
-            "lower `interval`, `timeout` or `fall` of the probe, or raise `checks.failover_bound.above`";
-        report.push(&path, Finding::new(FAILOVER_BOUND, message).hint(hint).severity(severity));
-    }
 }
 
 /// A time for people.

@@ -3,7 +3,7 @@
 use crate::gates::Passed;
 use nearside_core::generation::Stamp;
 use nearside_health::Registry;
-use nearside_proxy::claims::Beliefs;
+use nearside_proxy::claims::{Beliefs, SEAL};
 use nearside_proxy::live::{Live, Pop, Prepared};
 use nearside_telemetry::Metrics;
 use nearside_tls::Identity;
@@ -29,7 +29,7 @@ impl Maker {
         let Passed { mut generation, certificates, backend_tls, geo, homes, .. } = passed;
         generation.stamp = Stamp { number: number + 1, hash };
         let generation = Arc::new(generation);
-        let beliefs = Beliefs::new(&generation, &certificates, homes);
+        let beliefs = Beliefs::new(&generation, certificates.seal(SEAL), homes);
         let position = self.pop.place.as_ref().and_then(|place| place.position);
         Live {
             geo: Arc::new(geo),

@@ -1,12 +1,12 @@
 //! A question: why would this request go there?
 
 use crate::explanation;
-use anyhow::Context;
-use nearside_core::{Choice, Evidence, Facts, FullTrace, Generation, Host, Input, Now, Tried, decide};
-use nearside_geo::Tables;
+use anyhow::{Context, anyhow};
+use nearside_core::{Choice, Evidence, FullTrace, Host, Input, Tried, decide};
+use nearside_proxy::supposed::{Reading, Supposed, Wording};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::net::{IpAddr, SocketAddr};
+use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// The request that is asked about.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -23,34 +23,47 @@ pub(crate) struct Question {
     /// The value that names its home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) home: Option<String>,
+    /// Its fields, `name: value` a line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) fields: String,
     /// Chance, as a number.
     pub(crate) seed: u64,
 }
 
 impl Question {
-    /// The decision by `generation` and `evidence`, with all that was said on the way.
+    /// The decision by `reading` and `evidence`, with all that was said on the way.
     ///
     /// # Errors
-    /// The host is none.
+    /// The host is none, or the request is malformed.
     pub(crate) fn answer(
         &self,
-        generation: &Generation,
-        tables: &Tables,
-        (evidence, now): (&impl Evidence, Now),
+        reading: &Reading<'_>,
+        pop: Option<&str>,
+        evidence: &impl Evidence,
     ) -> anyhow::Result<(Value, Choice)> {
-        let host = Host::parse(&self.host).with_context(|| format!("{:?} is no host name", self.host))?;
-        let path = self.path.split('?').next().unwrap_or("/");
-        let facts = Facts {
-            place: tables.place(self.client),
-            home: self.home.as_deref(),
-            url_bytes: self.path.len(),
-            body_bytes: Some(0),
-            ..Facts::new(host.as_str(), path, &self.method, SocketAddr::new(self.client.to_canonical(), 0))
+        Host::parse(&self.host).with_context(|| format!("{:?} is no host name", self.host))?;
+        let wording = Wording {
+            host: &self.host,
+            path: &self.path,
+            method: &self.method,
+            fields: &self.fields,
+            peer: self.client,
+            number: self.seed,
         };
-        let tried = Tried::default();
+        let supposed = Supposed::read(&wording, reading)
+            .map_err(|refusal| anyhow!("such a request is refused as malformed: {refusal}"))?;
+        let mut facts = supposed.facts();
+        facts.home = self.home.as_deref().or(facts.home);
+        let (tried, generation, now) = (Tried::default(), reading.generation, reading.now);
         let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed: self.seed };
         let mut trace = FullTrace::default();
         let choice = decide(&input, &mut trace);
-        Ok((explanation::tell(generation, &facts, choice, &trace), choice))
+        let mut told = explanation::tell(generation, &facts, choice, &trace);
+        if let Some(request) = told.get_mut("request").and_then(Value::as_object_mut) {
+            let doubts = supposed.doubts().map(|(claim, why)| json!({ "claim": claim, "why": why }));
+            request.insert("pop".to_owned(), json!(pop));
+            request.insert("disbelieved".to_owned(), doubts.collect());
+        }
+        Ok((told, choice))
     }
 }

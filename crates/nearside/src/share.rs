@@ -60,8 +60,13 @@ impl Example {
     ) -> Option<BackendId> {
         let evidence = &Turned { evidence, turn };
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let facts = Facts { body_bytes: Some(0), ..Facts::new(&self.host, &self.path, &self.method, client) };
         let (tried, seed) = (Tried::default(), Random::new(turn as u64).draw());
+        // Requests differ in what they are hashed by, as those do that have nothing to be hashed by.
+        let facts = Facts {
+            hash: seed,
+            body_bytes: Some(0),
+            ..Facts::new(&self.host, &self.path, &self.method, client)
+        };
         let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed };
         match decide(&input, &mut ()) {
             Choice::Forward(plan) => Some(plan.backend),
@@ -118,5 +123,49 @@ impl<E: Evidence> Evidence for Turned<'_, E> {
 
     fn route_in_flight(&self, _route: RouteId) -> u32 {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nearside_core::Verdict;
+
+    /// All is well and equally near.
+    struct Well;
+
+    impl Evidence for Well {
+        fn state(&self, _backend: BackendId, _now: Now) -> State {
+            State { verdict: Verdict::Healthy, rtt_micros: Some(1), ..State::default() }
+        }
+
+        fn turn(&self, _pool: PoolId) -> u64 {
+            0
+        }
+
+        fn offered(&self, _region: RegionId, _now: Now) -> u64 {
+            0
+        }
+
+        fn route_in_flight(&self, _route: RouteId) -> u32 {
+            0
+        }
+    }
+
+    #[test]
+    fn shares_follow_the_weights_however_they_are_balanced() {
+        for balance in ["p2c", "round_robin", "hash(client)", "hash(cookie:user)"] {
+            let text = format!(
+                "version: 1\nregions: {{ a: {{}} }}\npools:\n  web:\n    select: {{ balance: {balance} }}\n    backends:\n      \
+                 - {{ id: one, url: \"http://127.0.0.1:1\", region: a, weight: 75 }}\n      \
+                 - {{ id: two, url: \"http://127.0.0.1:2\", region: a, weight: 25 }}\n\
+                 routes: [{{ host: h.example, pool: web }}]\nlisteners: [{{ bind: \"127.0.0.1:8443\" }}]\n"
+            );
+            let (generation, ..) = nearside_config::load(&text).unwrap();
+            let shares = of(&generation, &Well, Now::default());
+            let first = shares[0].unwrap();
+            assert!((first - 0.75).abs() < 0.08, "{balance}: {shares:?}");
+            assert!((first + shares[1].unwrap() - 1.0).abs() < 1e-9, "{balance}: {shares:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::handover::{Predecessor, Rest};
 use crate::share;
 use crate::story::{Outcome, Story};
 use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
-use nearside_core::{Now, PoolId};
+use nearside_core::{Now, PoolId, RegionId};
 use nearside_health::BackendStatus;
 use nearside_proxy::live::{Edge, Live};
 use nearside_proxy::service::{Phase, Shutdown};
@@ -78,6 +78,7 @@ impl Desk {
         };
         json!({
             "pop": { "name": &*self.edge.pop.name, "place": place },
+            "pops": generation.fleet.pops,
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "file": self.story.file.display().to_string(),
@@ -144,8 +145,8 @@ fn drains(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
 
 fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
     let now = live.evidence.now();
-    let each = live.generation.regions.iter();
-    each.map(|region| {
+    let each = live.generation.regions.iter().enumerate();
+    each.map(|(index, region)| {
         let own = || backends.iter().filter(|backend| backend.region == *region.name);
         let in_flight: u32 = own().map(|backend| backend.in_flight).sum();
         let since = live.evidence.marked_since(&region.name);
@@ -156,6 +157,8 @@ fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
             "drain": region.drain.as_ref().map(mark),
             "marked_since": since.map(Now::as_millis),
             "in_flight": in_flight,
+            "offered_rps": live.evidence.rate(RegionId::new(index)),
+            "capacity_rps": region.capacity,
             "backends": own().count(),
             "usable": own().filter(|backend| backend.usable).count(),
         })

@@ -54,6 +54,23 @@ fn explain_as_text_names_every_step_and_the_reason() {
 }
 
 #[test]
+fn simulate_says_where_the_traffic_goes_and_fails_where_nothing_is_left() {
+    let said = text(&["simulate", "--lose", "frankfurt", "--place", "DE,50.11,8.68"]);
+    assert!(said.contains("frankfurt 100 %") && said.contains("dublin 100 %"), "{said}");
+    let dark = run(&["simulate", "--json", "--lose", "frankfurt", "dublin", "--drain", "virginia"]);
+    assert_eq!(dark.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&dark.stdout).unwrap();
+    assert_eq!(told["dark"][0]["routes"][0], "localhost/*", "{told}");
+    for wrong in [
+        &["simulate"][..],
+        &["simulate", "--lose", "a", "--demand", "DE=1"],
+        &["simulate", "--lose", "a", "--rps", "-1"],
+    ] {
+        assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_name_that_does_not_exist_is_told_with_those_that_do() {
     let output = run(&["explain", "--host", "localhost", "--down", "francfort"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -64,8 +81,11 @@ fn a_name_that_does_not_exist_is_told_with_those_that_do() {
 #[test]
 fn where_nothing_runs_there_is_nothing_to_ask() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["upgrade", "status"] {
-        let output = run(&[command, "--state-dir", folder.path().to_str().unwrap()]);
+    let folder = folder.path().to_str().unwrap();
+    let explain: &[&str] = &["explain", "--live", "--host", "localhost"];
+    let simulate: &[&str] = &["simulate", "--live", "--lose", "frankfurt"];
+    for command in [&["upgrade"], &["status"], explain, simulate] {
+        let output = run(&[command, &["--state-dir", folder]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("no nearside runs with the state folder"), "{said}");

@@ -10,16 +10,15 @@ mod storage;
 pub(crate) use cookies::strip;
 pub(crate) use session::keep;
 
-use crate::request::Visit;
 use nearside_core::generation::{Generation, Pool};
 use nearside_core::policy::{Balance, HashKey};
 use nearside_core::random::{mix, salt};
 use nearside_core::residency::Law;
 use nearside_core::route::Action;
-use nearside_core::{Facts, Route, RouteId};
+use nearside_core::{Facts, Now, Route, RouteId};
 use nearside_http::{Method, RequestHead};
 use nearside_telemetry::Disbelieved;
-use nearside_tls::{Homes, Seal, Table};
+use nearside_tls::{Homes, Seal};
 use pin::Pinned;
 use std::net::IpAddr;
 
@@ -32,6 +31,19 @@ pub struct Beliefs {
     asks: Box<[bool]>,
     homes: Homes,
     seal: Seal,
+}
+
+/// For what the fleet's keys seal affinity cookies.
+pub const SEAL: &str = "affinity";
+
+/// Who is told what a request says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    pub(crate) generation: &'a Generation,
+    pub(crate) beliefs: &'a Beliefs,
+    pub(crate) now: Now,
+    /// The request's own number, for what it has nothing to be hashed by.
+    pub(crate) number: u64,
 }
 
 /// What one request says.
@@ -47,12 +59,12 @@ pub(crate) struct Claims {
 }
 
 impl Beliefs {
-    /// What `generation` believes: what `certificates`' fleet keys and the keys of `homes` have signed.
+    /// What `generation` believes: what the fleet's keys have signed with `seal`, and the keys of `homes`.
     #[must_use]
-    pub fn new(generation: &Generation, certificates: &Table, homes: Homes) -> Self {
+    pub fn new(generation: &Generation, seal: Seal, homes: Homes) -> Self {
         let asks = |route: &Route| route.home.is_some() || pool(generation, route).is_some_and(pool_asks);
         let asks: Box<[bool]> = generation.routes.routes().iter().map(asks).collect();
-        Self { any: asks.contains(&true), asks, homes, seal: certificates.seal("affinity") }
+        Self { any: asks.contains(&true), asks, homes, seal }
     }
 }
 
@@ -65,34 +77,74 @@ impl Claims {
     }
 }
 
-/// What the request with this head says, where its route asks; what is not believed is counted.
-pub(crate) fn read(visit: &Visit<'_>, head: &RequestHead) -> Option<Box<Claims>> {
-    let (generation, beliefs) = (&visit.live.generation, &visit.live.beliefs);
-    let id = generation.routes.find(head.authority().host(), head.path(), head.method_text()).ok()?;
-    beliefs.asks.get(id.index()).filter(|asks| **asks)?;
-    let route = generation.routes.route(id)?;
-    let mut claims = Claims {
-        home: home(visit, head, (id, route)),
-        pinned: None,
-        moves: false,
-        hash: 0,
-        is_read: matches!(head.method(), Method::Get | Method::Head),
-    };
-    if let Some(pool) = pool(generation, route) {
-        claims.hash = match &pool.select.balance {
-            Balance::Hash(key) => hash(visit, head, key),
-            Balance::P2c | Balance::RoundRobin => 0,
+impl Reader<'_> {
+    /// What the request with this head and these facts says, where its route asks; what is not believed goes to `doubts`.
+    pub(crate) fn read(
+        &self,
+        head: &RequestHead,
+        facts: &Facts<'_>,
+        mut doubts: impl FnMut(Disbelieved),
+    ) -> Option<Box<Claims>> {
+        let (generation, beliefs) = (self.generation, self.beliefs);
+        let id = generation.routes.find(facts.host, facts.path, facts.method).ok()?;
+        beliefs.asks.get(id.index()).filter(|asks| **asks)?;
+        let route = generation.routes.route(id)?;
+        let mut claims = Claims {
+            home: self.home(head, (id, route), &mut doubts),
+            pinned: None,
+            moves: false,
+            hash: 0,
+            is_read: matches!(head.method(), Method::Get | Method::Head),
         };
-        claims.pinned = pinned(visit, head, pool);
-        claims.moves = claims.pinned.is_some_and(|pinned| {
-            let mut facts = visit.facts(head);
-            claims.tell(&mut facts);
-            let law = Law::of(&route.residency, generation, &facts);
-            let home = route.home.as_ref().zip(facts.home).and_then(|(home, value)| home.region(value));
-            !session::stands(generation, pool, pinned.pin.first, (law, home))
-        });
+        if let Some(pool) = pool(generation, route) {
+            claims.hash = match &pool.select.balance {
+                Balance::Hash(key) => hash(head, facts, key).unwrap_or(self.number),
+                Balance::P2c | Balance::RoundRobin => 0,
+            };
+            claims.pinned = self.pinned(head, pool, &mut doubts);
+            claims.moves = claims.pinned.is_some_and(|pinned| {
+                let mut facts = *facts;
+                claims.tell(&mut facts);
+                let law = Law::of(&route.residency, generation, &facts);
+                let home = route.home.as_ref().zip(facts.home).and_then(|(home, value)| home.region(value));
+                !session::stands(generation, pool, pinned.pin.first, (law, home))
+            });
+        }
+        Some(Box::new(claims))
     }
-    Some(Box::new(claims))
+
+    fn home(
+        &self,
+        head: &RequestHead,
+        (id, route): (RouteId, &Route),
+        doubts: &mut impl FnMut(Disbelieved),
+    ) -> Option<Box<str>> {
+        let said =
+            home::read(head, (id, route.home.as_ref()?), &self.beliefs.homes, self.now.as_millis() / 1000);
+        said.unwrap_or_else(|doubt| {
+            doubts(doubt);
+            None
+        })
+    }
+
+    /// The first cookie of the pool's that holds; where none does, the first is told for what it is.
+    fn pinned(
+        &self,
+        head: &RequestHead,
+        pool: &Pool,
+        doubts: &mut impl FnMut(Disbelieved),
+    ) -> Option<Pinned> {
+        let affinity = pool.affinity.as_ref()?;
+        let mut doubt: Option<Disbelieved> = None;
+        for value in cookies::find(head.fields(), &affinity.cookie).take(cookies::MOST) {
+            match pin::open(value, &self.beliefs.seal, (self.generation, pool, affinity), self.now) {
+                Ok(pinned) => return Some(pinned),
+                Err(why) => doubt = doubt.or(Some(why)),
+            }
+        }
+        doubt.into_iter().for_each(doubts);
+        None
+    }
 }
 
 fn pool<'g>(generation: &'g Generation, route: &Route) -> Option<&'g Pool> {
@@ -106,35 +158,11 @@ fn pool_asks(pool: &Pool) -> bool {
     pool.affinity.is_some() || matches!(pool.select.balance, Balance::Hash(_))
 }
 
-fn home(visit: &Visit<'_>, head: &RequestHead, (id, route): (RouteId, &Route)) -> Option<Box<str>> {
-    let now = visit.live.evidence.at(visit.started).as_millis() / 1000;
-    let said = home::read(head, (id, route.home.as_ref()?), &visit.live.beliefs.homes, now);
-    said.unwrap_or_else(|doubt| {
-        visit.worker.edge.metrics.disbelieved(doubt);
-        None
-    })
-}
-
-/// The first cookie of the pool's that holds; where none does, the first is counted for what it is.
-fn pinned(visit: &Visit<'_>, head: &RequestHead, pool: &Pool) -> Option<Pinned> {
-    let affinity = pool.affinity.as_ref()?;
-    let (generation, now) = (&visit.live.generation, visit.live.evidence.at(visit.started));
-    let mut doubt: Option<Disbelieved> = None;
-    for value in cookies::find(head.fields(), &affinity.cookie).take(cookies::MOST) {
-        match pin::open(value, &visit.live.beliefs.seal, (generation, pool, affinity), now) {
-            Ok(pinned) => return Some(pinned),
-            Err(why) => doubt = doubt.or(Some(why)),
-        }
-    }
-    doubt.into_iter().for_each(|doubt| visit.worker.edge.metrics.disbelieved(doubt));
-    None
-}
-
 /// A number for what the request is hashed by. One that does not have it goes anywhere, and stays there with its repeats.
-fn hash(visit: &Visit<'_>, head: &RequestHead, key: &HashKey) -> u64 {
+fn hash(head: &RequestHead, facts: &Facts<'_>, key: &HashKey) -> Option<u64> {
     let text = |bytes: &[u8]| salt(&String::from_utf8_lossy(bytes));
-    let found = match key {
-        HashKey::Client => Some(match visit.facts(head).client.ip().to_canonical() {
+    match key {
+        HashKey::Client => Some(match facts.client.ip().to_canonical() {
             IpAddr::V4(address) => mix(u64::from(address.to_bits())),
             IpAddr::V6(address) => {
                 let [high, low] = [address.to_bits() >> 64, address.to_bits() & u128::from(u64::MAX)];
@@ -145,6 +173,5 @@ fn hash(visit: &Visit<'_>, head: &RequestHead, key: &HashKey) -> u64 {
         HashKey::Path => Some(salt(head.path())),
         HashKey::Header(name) => head.fields().get_name(name).map(text),
         HashKey::Cookie(name) => cookies::find(head.fields(), name).next().map(text),
-    };
-    found.unwrap_or(visit.number)
+    }
 }

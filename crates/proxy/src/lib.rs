@@ -23,5 +23,6 @@ pub mod request;
 pub mod service;
 pub mod side;
 pub mod stock;
+pub mod supposed;
 mod websocket;
 pub mod worker;

@@ -2,7 +2,7 @@
 
 mod tell;
 
-use crate::claims::{self, Claims};
+use crate::claims::{Claims, Reader};
 use crate::client_ip::{Believed, believe};
 use crate::connection::Connection;
 use crate::deadline::Deadline;
@@ -209,7 +209,14 @@ impl<'a> Visit<'a> {
             return self.redirect(head, *status);
         }
         if self.live.beliefs.any {
-            self.claims = claims::read(self, head);
+            let reader = Reader {
+                generation: &generation,
+                beliefs: &self.live.beliefs,
+                now: self.live.evidence.at(self.started),
+                number: self.number,
+            };
+            let metrics = &self.worker.edge.metrics;
+            self.claims = reader.read(head, &self.facts(head), |doubt| metrics.disbelieved(doubt));
         }
         match self.decide(head, &Tried::default()) {
             Choice::Refuse(reason, route) => {
@@ -354,20 +361,30 @@ impl Visit<'_> {
     /// What is known of the request.
     pub(crate) fn facts<'f>(&'f self, head: &'f RequestHead) -> Facts<'f> {
         let client = SocketAddr::new(self.believed.address, self.connection.client.port());
-        let mut facts = Facts {
-            place: self.place,
-            url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
-            header_bytes: head.fields().buffer().len(),
-            body_bytes: match head.body() {
-                Body::None => Some(0),
-                Body::Length(bytes) => Some(bytes),
-                Body::Chunked | Body::UntilClose => None,
-            },
-            ..Facts::new(head.authority().host(), head.path(), head.method_text(), client)
-        };
-        if let Some(claims) = &self.claims {
-            claims.tell(&mut facts);
-        }
-        facts
+        facts(head, client, self.place, self.claims())
     }
+}
+
+/// What is known of the request with this head from `client`.
+pub(crate) fn facts<'f>(
+    head: &'f RequestHead,
+    client: SocketAddr,
+    place: Place,
+    claims: Option<&'f Claims>,
+) -> Facts<'f> {
+    let mut facts = Facts {
+        place,
+        url_bytes: head.path().len() + head.query().map_or(0, |query| query.len() + 1),
+        header_bytes: head.fields().buffer().len(),
+        body_bytes: match head.body() {
+            Body::None => Some(0),
+            Body::Length(bytes) => Some(bytes),
+            Body::Chunked | Body::UntilClose => None,
+        },
+        ..Facts::new(head.authority().host(), head.path(), head.method_text(), client)
+    };
+    if let Some(claims) = claims {
+        claims.tell(&mut facts);
+    }
+    facts
 }

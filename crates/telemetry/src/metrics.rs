@@ -55,6 +55,12 @@ impl Disbelieved {
         ("home", "forged"),
         ("home", "expired"),
     ];
+
+    /// What is claimed, and why it is not believed.
+    #[must_use]
+    pub fn label(self) -> (&'static str, &'static str) {
+        Self::LABELS.get(self as usize).copied().unwrap_or_default()
+    }
 }
 
 /// What is known of a backend at the moment of a scrape.

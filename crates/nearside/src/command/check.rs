@@ -5,12 +5,12 @@ mod prove;
 use crate::args::CheckArgs;
 use crate::gates::{self, Around, seconds};
 use crate::told::{list, text};
-use crate::{Done, file, out};
+use crate::{Done, file, forecast, out};
 use anyhow::Context;
 use nearside_config::Report;
 use nearside_core::{BackendId, Generation};
 use nearside_tls::Clock;
-use nearside_whatif::{Serving, failover_bound, probe_volume, region_loss, serving};
+use nearside_whatif::{Serving, failover_bound, overloads, probe_volume, region_loss, serving};
 use serde_json::{Value, json};
 
 /// Prints every error and warning; fails when `run` would refuse the file.
@@ -68,10 +68,12 @@ fn tell(generation: &Generation, warnings: &Report) -> Value {
         };
         all.iter().map(|serving| json!({ "pool": pool(serving), "served_by": parts(serving) })).collect()
     };
-    let loss = region_loss(generation);
+    let (loss, loads) = (region_loss(generation), overloads(generation));
     let regions = loss.iter().map(|loss| {
         let region = generation.region(loss.region).map_or("", |region| &*region.name);
-        json!({ "region": region, "pools": served(&loss.pools) })
+        let load = loads.iter().find(|load| load.lost == loss.region);
+        let load = load.map(|load| forecast::regions(generation, &load.shift));
+        json!({ "region": region, "pools": served(&loss.pools), "load": load })
     });
     let bounds = generation.pools.iter().map(|pool| {
         let bound = failover_bound(pool);
@@ -107,16 +109,45 @@ fn draw(told: &Value) -> String {
             losses.add_row([region, text(serving, "pool"), parts(serving)]);
         }
     }
+    let mut loads = out::table(&["lost region", "region", "carries", "would carry", "capacity", ""]);
+    for loss in list(told, "region_loss") {
+        for (row, cells) in list(loss, "load").filter_map(load).enumerate() {
+            let region = if row == 0 { text(loss, "region") } else { String::new() };
+            loads.add_row(std::iter::once(region).chain(cells));
+        }
+    }
+    let loads = match loads.row_count() {
+        0 => String::new(),
+        _ => {
+            format!("\n{}(if each region that serves carries its declared capacity)\n", out::draw(&mut loads))
+        }
+    };
     let rate =
         |key: &str| told.pointer(&format!("/probes_per_second/{key}")).and_then(Value::as_f64).unwrap_or(0.0);
     format!(
-        "{}\n{}(as if all regions were equally near)\n\nEach PoP sends {:.1} probes a second, and up to {:.1} while verdicts are open.\n\
+        "{}\n{}(as if all regions were equally near)\n{loads}\nEach PoP sends {:.1} probes a second, and up to {:.1} while verdicts are open.\n\
          Requests need not wait for a verdict: a refused connection goes on to the next backend at once.",
         out::draw(&mut bounds),
         out::draw(&mut losses),
         rate("steady"),
         rate("looking"),
     )
+}
+
+/// The row of a region that gets more than it has, or might.
+fn load(told: &Value) -> Option<[String; 5]> {
+    let [before, after] = ["rps_before", "rps_after"].map(|key| told[key].as_f64());
+    if before.is_some() && after <= before {
+        return None;
+    }
+    let rps = |rps: Option<f64>| rps.map_or_else(|| "unknown".to_owned(), |rps| format!("{rps:.0} rps"));
+    let verdict = match told["overloaded"].as_bool() {
+        Some(true) => "OVERLOADED",
+        Some(false) => "",
+        None => "unknown",
+    };
+    let capacity = rps(told["capacity_rps"].as_f64());
+    Some([text(told, "region"), rps(before), rps(after), capacity, verdict.to_owned()])
 }
 
 fn parts(serving: &Value) -> String {
@@ -161,5 +192,24 @@ mod tests {
         for row in expected {
             assert!(rows.iter().any(|found| found == row), "{row:?} in\n{text}");
         }
+        assert!(!text.contains("WOULD CARRY"), "no capacity is declared:\n{text}");
+    }
+
+    #[test]
+    fn the_loss_of_a_region_is_told_against_what_the_others_are_declared_for() {
+        let text = "version: 1\nregions: { a: { capacity: 100 rps }, b: { capacity: 60 rps }, c: {} }\npools:\n  web:\n    backends:\n      \
+                    - { id: one, url: \"http://127.0.0.1:1\", region: a }\n      \
+                    - { id: two, url: \"http://127.0.0.1:2\", region: b, priority: 2 }\n  \
+                    other: { backends: [{ id: three, url: \"http://127.0.0.1:3\", region: c }] }\n\
+                    routes: [{ host: h.example, pool: web }, { host: i.example, pool: other }]\n\
+                    listeners: [{ bind: \"127.0.0.1:8443\" }]\n";
+        let (generation, source, _) = nearside_config::load(text).unwrap();
+        let told = tell(&generation, &Report::new(&source, Vec::new()));
+        let text = draw(&told);
+        let rows: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(rows.iter().any(|row| row == "a b 0 rps 100 rps 60 rps OVERLOADED"), "{text}");
+        assert_eq!(told["region_loss"][0]["load"][1]["overloaded"], true);
+        assert_eq!(told["region_loss"][1]["load"][0]["overloaded"], false);
     }
 }

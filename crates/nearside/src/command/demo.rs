@@ -25,13 +25,7 @@ use std::time::Duration;
 /// Starts the sample backends, serves the file, and says what to try.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
     nearside_telemetry::init_logging(Format::Auto)?;
-    let Loaded { generation, .. } = match file::load(&args.file)? {
-        Ok(loaded) => loaded,
-        Err(report) => {
-            out::error(&report.to_string());
-            return Ok(Done::Refused);
-        }
-    };
+    let Some(Loaded { generation, .. }) = file::load_or_tell(&args.file)? else { return Ok(Done::Refused) };
     let folder = folder(args.state.state_dir.as_deref())?;
     state::make(&folder)?;
     if crate::client::status(&folder)?.is_some() {

@@ -1,13 +1,14 @@
 //! `nearside drain` and `undrain`: the mark in the file, and the wait until it holds.
 
-mod left;
 mod progress;
+mod remains;
 
 use crate::args::{DrainArgs, StateArgs, UndrainArgs, WaitArgs};
 use crate::{Done, client, file, out, rewrite, state};
 use anyhow::{Context, bail};
 use nearside_config::edit::{self, EditError, Mark, Target};
 use progress::Progress;
+use remains::Objections;
 use serde_json::Value;
 use std::env;
 use std::fs;
@@ -30,14 +31,14 @@ pub(crate) fn drain(args: &DrainArgs) -> anyhow::Result<Done> {
         until: args.until.as_deref(),
         grace: args.grace,
     };
-    let change = Change { file: &args.file, name: &args.target, marked: true };
+    let change = Change { file: &args.file, name: &args.target, marked: true, forced: args.force };
     change.make(|text| edit::drain(text, target, mark), &args.wait, &args.state)
 }
 
 /// Takes the mark off.
 pub(crate) fn undrain(args: &UndrainArgs) -> anyhow::Result<Done> {
     let target = Target::parse(&args.target);
-    let change = Change { file: &args.file, name: &args.target, marked: false };
+    let change = Change { file: &args.file, name: &args.target, marked: false, forced: false };
     change.make(|text| edit::undrain(text, target), &args.wait, &args.state)
 }
 
@@ -52,6 +53,8 @@ struct Change<'a> {
     file: &'a Path,
     name: &'a str,
     marked: bool,
+    /// Whether it is made whatever speaks against it.
+    forced: bool,
 }
 
 impl Change<'_> {
@@ -74,8 +77,8 @@ impl Change<'_> {
         // The PoP is asked before the change, so that its answer to it is told from earlier ones.
         let folder = state::folder(place.state_dir.as_deref())?;
         let before = running(&folder, self.file);
-        for warning in left::warnings(&old, &new, before.as_ref()) {
-            out::error(&format!("warning: {warning}"));
+        if self.marked && !self.may_be(&remains::objections(&old, &new, before.as_ref())) {
+            return Ok(Done::Refused);
         }
         if !self.write(&old, &new) {
             return Ok(Done::Refused);
@@ -90,6 +93,25 @@ impl Change<'_> {
             }
             Some(before) => self.wait(&folder, &before, wait.timeout),
         }
+    }
+
+    /// Says what speaks against the mark; whether it is made.
+    fn may_be(&self, objections: &Objections) -> bool {
+        for doubt in &objections.doubtful {
+            out::error(&format!("warning: {doubt}"));
+        }
+        if objections.grave.is_empty() || self.forced {
+            for objection in &objections.grave {
+                out::error(&format!("warning: {objection}"));
+            }
+            return true;
+        }
+        let (name, basis) = (self.name, &objections.basis);
+        let why = objections.grave.join("\n  ");
+        out::error(&format!(
+            "{name} is not drained ({basis}):\n  {why}\n`--force` drains it anyway; `nearside simulate --drain {name}` shows the whole"
+        ));
+        false
     }
 
     /// Puts the new text into the file; where that cannot be, says how it gets there.

@@ -2,19 +2,21 @@
 
 use crate::args::ExplainArgs;
 use crate::explanation::draw;
+use crate::file::Loaded;
 use crate::question::Question;
 use crate::{Done, client, file, gates, out, pop, state};
-use anyhow::bail;
-use nearside_core::generation::{Drain, PinnedSessions};
+use anyhow::{Context, bail};
 use nearside_core::place::Position;
 use nearside_core::{
     BackendId, Choice, Evidence, Generation, Now, PoolId, RegionId, RouteId, State, Verdict,
 };
 use nearside_geo::Tables;
-use nearside_health::{Clock, Registry};
+use nearside_health::{Clock as HealthClock, Registry};
+use nearside_proxy::claims::{Beliefs, SEAL};
+use nearside_proxy::supposed::Reading;
+use nearside_tls::{Clock, Homes, Keys, Problem};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 /// Explains one request: by the file alone, where every backend is healthy but those named down, and as far as the map
 /// says; or as the running PoP sees it now.
@@ -22,31 +24,23 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
     if args.live {
         return live(args);
     }
-    let loaded = match file::load(&args.file)? {
-        Ok(loaded) => loaded,
-        Err(report) => {
-            out::error(&report.to_string());
-            return Ok(Done::Refused);
-        }
-    };
-    let tables = gates::tables(&loaded.generation, None, SystemTime::now());
-    let tables = match tables {
-        Ok(tables) => tables,
-        Err(errors) => bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-    };
-    let (told, choice) = explain(loaded.generation, &tables, args)?;
+    let Some(loaded) = file::load_or_tell(&args.file)? else { return Ok(Done::Refused) };
+    let tables = gates::open_tables(&loaded.generation)?;
+    let beliefs = beliefs(&loaded, args)?;
+    let (told, choice) = explain(loaded.generation, (&tables, &beliefs), args)?;
     let refused = matches!(choice, Choice::Refuse(..));
     Ok(print(&told, args.json, refused))
 }
 
 fn live(args: &ExplainArgs) -> anyhow::Result<Done> {
     let folder = state::folder(args.state.state_dir.as_deref())?;
-    let Some(told) = client::explain(&folder, &question(args))? else {
-        bail!(
-            "no nearside runs with the state folder {}; start it, or name its folder with --state-dir",
-            folder.display()
-        )
-    };
+    let Some(told) = client::explain(&folder, &question(args))? else { bail!(client::nobody(&folder)) };
+    let asked = told.pointer("/request/pop").and_then(Value::as_str);
+    if let (Some(wanted), Some(asked)) = (args.pop.as_deref(), asked)
+        && wanted != asked
+    {
+        bail!("the PoP that runs here is {asked}, not {wanted}; ask on its machine, or without --live");
+    }
     let refused = told.pointer("/choice/refuse").is_some();
     Ok(print(&told, args.json, refused))
 }
@@ -60,17 +54,41 @@ fn print(told: &Value, as_json: bool, refused: bool) -> Done {
     if refused { Done::Refused } else { Done::Fine }
 }
 
+/// What is believed of the request: of one that says nothing of itself there is nothing to verify, and no key is needed.
+fn beliefs(loaded: &Loaded, args: &ExplainArgs) -> anyhow::Result<Beliefs> {
+    let (generation, source) = (&loaded.generation, &loaded.source);
+    let none = tempfile::tempdir().context("cannot make a temporary folder")?;
+    if args.cookie.is_empty() && args.header.is_empty() {
+        let (keys, _) = Keys::load(None, none.path(), Clock::system()).map_err(told)?;
+        return Ok(Beliefs::new(generation, keys.seal(SEAL), Homes::default()));
+    }
+    // A PoP's own key is used where it is, and none is left behind where there was none.
+    let own = state::folder(args.state.state_dir.as_deref()).ok();
+    let own = own.filter(|folder| folder.join("fleet.key").is_file());
+    gates::beliefs(generation, source, own.as_deref().unwrap_or_else(|| none.path())).map_err(told)
+}
+
+fn told(problems: Vec<Problem>) -> anyhow::Error {
+    let each = problems.into_iter().map(|problem| format!("{}; {}", problem.message, problem.hint));
+    anyhow::anyhow!(each.collect::<Vec<_>>().join("\n"))
+}
+
 fn explain(
     mut generation: Generation,
-    tables: &Tables,
+    (tables, beliefs): (&Tables, &Beliefs),
     args: &ExplainArgs,
 ) -> anyhow::Result<(Value, Choice)> {
     for name in &args.drain {
-        mark(&mut generation, name)?;
+        let known = names(&generation);
+        if !nearside_whatif::mark(&mut generation, name, "supposed by --drain") {
+            bail!("--drain {name}: no region or backend has this name; there are {known}");
+        }
     }
     let place = args.place.as_deref().map(pop::parse_place).transpose()?;
     let evidence = Supposed::new(&generation, &args.down, place.and_then(|place| place.position))?;
-    question(args).answer(&generation, tables, (&evidence, Now::from_millis(0)))
+    let now = HealthClock::start().now();
+    let reading = Reading { generation: &generation, beliefs, geo: tables, now };
+    question(args).answer(&reading, args.pop.as_deref(), &evidence)
 }
 
 fn question(args: &ExplainArgs) -> Question {
@@ -80,8 +98,15 @@ fn question(args: &ExplainArgs) -> Question {
         method: args.method.clone(),
         client: args.client,
         home: args.home.clone(),
+        fields: fields(args),
         seed: args.seed,
     }
+}
+
+/// The header lines of the request.
+fn fields(args: &ExplainArgs) -> String {
+    let cookies = (!args.cookie.is_empty()).then(|| format!("cookie: {}", args.cookie.join("; ")));
+    args.header.iter().cloned().chain(cookies).collect::<Vec<_>>().join("\n")
 }
 
 /// Evidence as the arguments suppose it.
@@ -95,7 +120,7 @@ impl Supposed {
             }
         }
         // Nothing is measured yet in a fresh registry: its round trips are those by distance.
-        let fresh = Registry::new(Clock::start()).view(&Arc::new(generation.clone()), from);
+        let fresh = Registry::new(HealthClock::start()).view(&Arc::new(generation.clone()), from);
         let state = |(index, backend)| {
             let is_down = down.iter().any(|name| named(generation, backend, name));
             let verdict = if is_down { Verdict::Unhealthy } else { Verdict::Healthy };
@@ -138,27 +163,6 @@ fn names(generation: &Generation) -> String {
         .join(", ")
 }
 
-fn mark(generation: &mut Generation, name: &str) -> anyhow::Result<()> {
-    let drain = Drain {
-        reason: "supposed by --drain".into(),
-        by: None,
-        until: None,
-        grace: Duration::ZERO,
-        pinned_sessions: PinnedSessions::Move,
-    };
-    let known = names(generation);
-    if let Some(region) = generation.regions.iter_mut().find(|region| &*region.name == name) {
-        region.drain = Some(drain);
-    } else if let Some(backend) =
-        generation.backends.iter_mut().find(|backend| &*backend.name == name || backend.key.as_str() == name)
-    {
-        backend.drain = Some(drain);
-    } else {
-        bail!("--drain {name}: no region or backend has this name; there are {known}");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +194,9 @@ listeners:
             path: "/shop/a?b=c".to_owned(),
             method: "GET".to_owned(),
             client: [192, 0, 2, 1].into(),
+            cookie: Vec::new(),
+            header: Vec::new(),
+            pop: None,
             down: Vec::new(),
             drain: Vec::new(),
             place: Some("DE,50.11,8.68".to_owned()),
@@ -201,8 +208,10 @@ listeners:
             file: "routes.yaml".into(),
         };
         changes(&mut args);
-        let (generation, ..) = nearside_config::load(FILE).unwrap();
-        let text = match explain(generation, &Tables::none(), &args) {
+        let (generation, source, warnings) = nearside_config::load(FILE).unwrap();
+        let loaded = Loaded { generation, source, warnings };
+        let beliefs = beliefs(&loaded, &args).unwrap();
+        let text = match explain(loaded.generation, (&Tables::none(), &beliefs), &args) {
             Ok((told, _)) => draw(&told),
             Err(error) => error.to_string(),
         };

@@ -4,7 +4,6 @@ use crate::args::GeoArgs;
 use crate::explanation::place_of;
 use crate::told::{list, text_or_dash, texts};
 use crate::{Done, file, gates, out};
-use anyhow::bail;
 use nearside_core::place::{Country, Place};
 use nearside_core::residency::{Law, Residency};
 use nearside_core::route::Route;
@@ -13,22 +12,15 @@ use nearside_geo::{Change, Found, Source, Summary, Tables, diff};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Changes that are shown one by one; the sums hold all.
 const SHOWN: usize = 200;
 
 /// Prints what is known of addresses, or what changes.
 pub(crate) fn run(args: &GeoArgs) -> anyhow::Result<Done> {
-    let loaded = match file::load(&args.file)? {
-        Ok(loaded) => loaded,
-        Err(report) => {
-            out::error(&report.to_string());
-            return Ok(Done::Refused);
-        }
-    };
+    let Some(loaded) = file::load_or_tell(&args.file)? else { return Ok(Done::Refused) };
     let generation = loaded.generation;
-    let tables = opened(&generation)?;
+    let tables = gates::open_tables(&generation)?;
     let (told, text) = match &args.diff {
         None => {
             let told: Vec<Value> = args.addresses.iter().map(|ip| tell(*ip, &tables.find(*ip))).collect();
@@ -47,19 +39,6 @@ pub(crate) fn run(args: &GeoArgs) -> anyhow::Result<Done> {
         out::text(&text);
     }
     Ok(Done::Fine)
-}
-
-fn opened(generation: &Generation) -> anyhow::Result<Tables> {
-    match gates::tables(generation, None, SystemTime::now()) {
-        Ok(tables) => Ok(tables),
-        Err(errors) => {
-            let each = errors.into_iter().map(|error| {
-                let remedy = error.remedy();
-                format!("{:#}; {remedy}", anyhow::Error::new(error))
-            });
-            bail!("{}", each.collect::<Vec<_>>().join("\n"))
-        }
-    }
 }
 
 fn tell(address: IpAddr, found: &Found<'_>) -> Value {
@@ -102,7 +81,7 @@ fn draw(told: &[Value]) -> String {
 fn compare(generation: &Generation, old: &Tables, path: &Path) -> anyhow::Result<Value> {
     let mut next = generation.clone();
     next.geo.tables = Box::new([path.to_owned()]);
-    let new = opened(&next)?;
+    let new = gates::open_tables(&next)?;
     let routes: Vec<&Route> =
         generation.routes.routes().iter().filter(|it| it.residency != Residency::None).collect();
     let (mut summary, mut shown, mut more) = (Summary::default(), Vec::new(), 0_u64);

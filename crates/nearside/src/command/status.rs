@@ -20,10 +20,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<Done> {
     let clears = args.watch && !args.json && std::io::stdout().is_terminal();
     loop {
         let Some(status) = client::status(&folder)? else {
-            out::error(&format!(
-                "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
-                folder.display()
-            ));
+            out::error(&client::nobody(&folder));
             return Ok(Done::Refused);
         };
         let said = match (args.json, args.watch) {

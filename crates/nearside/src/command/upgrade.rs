@@ -18,10 +18,7 @@ pub(crate) fn run(args: &UpgradeArgs) -> anyhow::Result<Done> {
     let answer = client::post(&folder, "/upgrade", PATIENCE);
     progress.finish_and_clear();
     let Some((status, body)) = answer? else {
-        bail!(
-            "no nearside runs with the state folder {}; start one with `nearside run`, or name its folder with --state-dir",
-            folder.display()
-        );
+        bail!(client::nobody(&folder));
     };
     if status != 200 {
         out::error(&format!("not upgraded: {}\nThe process that ran before goes on as it was.", body.trim()));

@@ -112,6 +112,28 @@ fn a_slow_failover_is_a_warning_an_error_or_nothing_as_the_file_says() {
 }
 
 #[test]
+fn a_region_whose_loss_overloads_another_is_a_warning_an_error_or_nothing_as_the_file_says() {
+    let scene = Scene::new();
+    let lossy = |capacity: u32, checks: &str| {
+        let regions = format!("a: {{ capacity: 100 rps }}\n  b: {{ capacity: {capacity} rps }}");
+        let second = "region: a }\n      - { url: \"http://127.0.0.1:10\", region: b, priority: 2 }";
+        let listeners = format!("{checks}listeners:");
+        let changes = [("a: {}", &*regions), ("region: a }", second), ("listeners:", &listeners)];
+        (scene.told(&changes), scene.pass(&changes).is_ok())
+    };
+    let said = |severity: &str| {
+        format!(
+            "4:3 {severity} regions.a: losing a overloads others while every region carries its capacity: \
+             b would get 100 requests a second, and is declared for 60\n"
+        )
+    };
+    assert_eq!(lossy(60, ""), (said("warning"), true));
+    assert_eq!(lossy(60, "checks: { region_loss_overload: error }\n"), (said("error"), false));
+    assert_eq!(lossy(60, "checks: { region_loss_overload: off }\n"), (String::new(), true));
+    assert_eq!(lossy(100, ""), (String::new(), true));
+}
+
+#[test]
 fn everything_is_told_at_once() {
     let changes = [
         ("fleet: {}", "fleet: { key_file: none.key }"),

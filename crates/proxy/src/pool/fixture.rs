@@ -113,7 +113,7 @@ fn live(
     let (certificates, _) = nearside_tls::Table::load(&Wanted::of(&generation), &keys, state.path()).unwrap();
     let (backend_tls, _) = ClientTable::load(&generation, &clock, tls).unwrap();
     let (homes, _) = Homes::load(&generation, |_| String::new()).unwrap();
-    let beliefs = Beliefs::new(&generation, &certificates, homes);
+    let beliefs = Beliefs::new(&generation, keys.seal(crate::claims::SEAL), homes);
     let generation = Arc::new(generation);
     Live {
         geo: Arc::new(nearside_geo::Tables::none()),
