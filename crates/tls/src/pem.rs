@@ -24,7 +24,7 @@ impl Sections {
                 Ok(Some((kind, der))) => sections.add(kind, der),
                 Ok(None) => break,
                 Err(cause) => {
-                    let what = format!("is no valid PEM file: {cause}");
+                    let what = format!("is no valid PEM file: {}", fault(&cause));
                     return Err(Problem::new(key_path, path, &what, "write the file again"));
                 }
             }
@@ -43,6 +43,19 @@ impl Sections {
             SectionKind::EcPrivateKey => self.key = Some(PrivateKeyDer::Sec1(der.into())),
             _ => {}
         }
+    }
+}
+
+/// What is wrong with a PEM file, in words of our own. The cause repeats the line that it stumbles over, and where a file has
+/// lost its line ends that line is the key.
+pub(crate) fn fault(cause: &pem::Error) -> &'static str {
+    match cause {
+        pem::Error::MissingSectionEnd { .. } => "a section has no end line",
+        pem::Error::IllegalSectionStart { .. } => {
+            "a section does not begin with a line of its own; have its line ends been lost?"
+        }
+        pem::Error::Base64Decode(_) => "a section holds what is no base64",
+        _ => "it cannot be read",
     }
 }
 

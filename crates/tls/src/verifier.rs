@@ -4,6 +4,7 @@ use crate::file::Content;
 use crate::homes::Doubt;
 use crate::identity::Identity;
 use crate::keys::{self, Secret};
+use crate::pem::fault;
 use crate::problem::{Problem, Warning};
 use crate::token::Token;
 use aws_lc_rs::signature::{
@@ -105,7 +106,7 @@ fn public(key_path: &str, path: &Path, content: &Content) -> Result<Box<[Key]>, 
             }
             Ok(Some(_)) => {}
             Ok(None) => break,
-            Err(cause) => return Err(problem(&format!("is no valid PEM file: {cause}"))),
+            Err(cause) => return Err(problem(&format!("is no valid PEM file: {}", fault(&cause)))),
         }
     }
     if keys.is_empty() { Err(problem("holds no public key")) } else { Ok(keys.into()) }

@@ -47,6 +47,25 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn a_key_that_has_lost_its_line_ends_is_not_told() {
+    let pair = www(&Ca::new());
+    for lost in ["", " ", "\\n"] {
+        let mut site = Site::new();
+        site.explicit("www", &pair, &[], false);
+        let broken = pair.key.trim_end().replace('\n', lost);
+        site.write("www.key", &broken);
+        let told = site.problems().join("\n");
+        let secret = pair.key.lines().nth(1).unwrap();
+        let as_numbers = format!("{:?}", secret.as_bytes());
+        assert!(told.starts_with("tls.certificates[0].key: www.key "), "{told}");
+        assert!(
+            !told.contains(secret.get(..16).unwrap()) && !told.contains(as_numbers.trim_matches(['[', ']'])),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_pair_names_the_file_that_is_wrong() {
     let ca = Ca::new();
     let mut site = Site::new();
