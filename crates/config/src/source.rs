@@ -47,15 +47,6 @@ impl Source {
         self.walk(path).0.is_some()
     }
 
-    /// The text at `path`, where the file itself says one.
-    #[must_use]
-    pub fn value(&self, path: &str) -> Option<&str> {
-        match &self.walk(path).0?.value {
-            Value::Scalar { text, .. } => Some(text),
-            Value::Map(_) | Value::List(_) => None,
-        }
-    }
-
     pub(crate) fn tree(&self) -> Option<&Node> {
         self.tree.as_deref()
     }

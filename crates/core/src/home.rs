@@ -33,7 +33,7 @@ pub enum HomeSource {
 }
 
 /// The key that a home value is verified with.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum HomeKey {
     /// A file with the secret of an HMAC with SHA-256.
     Hmac(PathBuf),

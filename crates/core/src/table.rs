@@ -7,6 +7,7 @@
 use crate::home::Home;
 use crate::host::Pattern;
 use crate::id::RouteId;
+use crate::method::Methods;
 use crate::reason::Reason;
 use crate::route::{PathPattern, Route};
 use foldhash::fast::FixedState;
@@ -34,7 +35,8 @@ struct Paths {
 }
 
 impl Table {
-    /// Sorts `routes` into a table. Of two that match the same requests the first wins.
+    /// Sorts `routes` into a table, where each has the id of its place among them. Of two for one host and path those with
+    /// named methods come before one for any, and else the first wins.
     #[must_use]
     pub fn new(routes: Vec<Route>) -> Self {
         let mut table = Self { routes: routes.into(), ..Self::default() };
@@ -49,7 +51,7 @@ impl Table {
             }
         }
         for paths in &mut table.hosts {
-            paths.sort();
+            paths.sort(&table.routes);
         }
         table
     }
@@ -154,9 +156,9 @@ impl Paths {
         list.push((text.clone(), vec![route]));
     }
 
-    /// Sorts the lists and joins equal paths, whose routes stay in their order: who compiles puts those with named
-    /// methods first.
-    fn sort(&mut self) {
+    /// Sorts the lists and joins equal paths, whose routes stay in their order, but those with named methods first.
+    fn sort(&mut self, routes: &[Route]) {
+        let any = |id: &RouteId| routes.get(id.index()).is_some_and(|route| route.methods == Methods::Any);
         for list in [&mut self.exact, &mut self.prefixes] {
             list.sort_by(|one, other| one.0.cmp(&other.0));
             list.dedup_by(|later, first| {
@@ -166,6 +168,7 @@ impl Paths {
                 }
                 same
             });
+            list.iter_mut().for_each(|(_, routes)| routes.sort_by_key(any));
             list.shrink_to_fit();
         }
     }

@@ -9,7 +9,6 @@ use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
 use nearside_core::generation::{Drain, Pool};
-use nearside_core::home::HomeKey;
 use nearside_geo::{Error as GeoError, Spec, Tables};
 use nearside_proxy::claims::{Beliefs, SEAL};
 use nearside_tls::{ClientTable, Clock, Homes, Keys, Problem, Table, Wanted};
@@ -98,7 +97,7 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let client = ClientTable::load(&generation, around.clock, around.previous);
     let backend_tls = taken(client, &mut report);
     let geo = geo(&generation, around, &mut report);
-    let homes = taken(Homes::load(&generation, |key| path_of_home(key, &source)), &mut report);
+    let homes = taken(Homes::load(&generation), &mut report);
     drains(&generation, &source, around.now, &mut report);
     bounds::failover(&generation, &source, &mut report);
     bounds::region_loss(&generation, &mut report);
@@ -186,13 +185,9 @@ pub(crate) fn open_tables(generation: &Generation) -> anyhow::Result<Tables> {
 ///
 /// # Errors
 /// What is wrong with the keys.
-pub(crate) fn beliefs(
-    generation: &Generation,
-    source: &Source,
-    state: &Path,
-) -> Result<Beliefs, Vec<Problem>> {
+pub(crate) fn beliefs(generation: &Generation, state: &Path) -> Result<Beliefs, Vec<Problem>> {
     let (keys, _) = Keys::load(generation.fleet.key_file.as_deref(), state, Clock::system())?;
-    let (homes, _) = Homes::load(generation, |key| path_of_home(key, source))?;
+    let (homes, _) = Homes::load(generation)?;
     Ok(Beliefs::new(generation, keys.seal(SEAL), homes))
 }
 
@@ -254,20 +249,6 @@ fn path_of(pool: &Pool, generation: &Generation, source: &Source) -> String {
         Some(index) if !source.has(&own) => format!("routes[{index}]"),
         _ => own,
     }
-}
-
-/// Where the file names the key of a home first.
-fn path_of_home(key: &HomeKey, source: &Source) -> String {
-    let (name, path) = match key {
-        HomeKey::Hmac(path) => ("hmac_key_file", path),
-        HomeKey::Public(path) => ("public_key_file", path),
-    };
-    let routes = (0_usize..).map(|index| format!("routes[{index}]")).take_while(|route| source.has(route));
-    let mut keys = routes.map(|route| format!("{route}.home.verify.{name}"));
-    // The file's own path is relative to its folder, and this one is not.
-    let names =
-        |key: &String| source.value(key).is_some_and(|value| path.ends_with(value.trim_start_matches("./")));
-    keys.find(names).unwrap_or_else(|| "routes".to_owned())
 }
 
 /// A time for people.

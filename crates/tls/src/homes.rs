@@ -5,9 +5,8 @@ use crate::problem::{Findings, Problem, Warning};
 use crate::token::Token;
 use crate::verifier::Verifier;
 use nearside_core::home::HomeKey;
-use nearside_core::{Generation, RouteId};
+use nearside_core::{Generation, Route, RouteId};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a value is not believed.
@@ -27,21 +26,17 @@ pub struct Homes {
 }
 
 impl Homes {
-    /// Reads the keys of every route of `generation`; `key_path` says where `routes.yaml` names one.
+    /// Reads the keys of every route of `generation`.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
-    pub fn load(
-        generation: &Generation,
-        key_path: impl Fn(&HomeKey) -> String,
-    ) -> Result<(Self, Vec<Warning>), Vec<Problem>> {
+    pub fn load(generation: &Generation) -> Result<(Self, Vec<Warning>), Vec<Problem>> {
         let (mut findings, mut identities) = (Findings::default(), Vec::new());
-        // Routes that share a key read it once, and report it once.
-        let mut read: HashMap<(bool, PathBuf), Option<Arc<Verifier>>> = HashMap::new();
-        let mut verifier = |key: &HomeKey| {
-            let (HomeKey::Hmac(path) | HomeKey::Public(path)) = key;
-            let name = (matches!(key, HomeKey::Hmac(_)), path.clone());
-            let known = read.entry(name).or_insert_with(|| match Verifier::load(key, &key_path(key)) {
+        // Routes that share a key read it once, and report it once: at the first of them.
+        let mut read: HashMap<&HomeKey, Option<Arc<Verifier>>> = HashMap::new();
+        let verifier = |(index, route)| {
+            let key = key(route)?;
+            let known = read.entry(key).or_insert_with(|| match Verifier::load(key, &key_path(index, key)) {
                 Ok((verifier, warning)) => {
                     findings.warnings.extend(warning);
                     Some(Arc::new(verifier))
@@ -54,8 +49,7 @@ impl Homes {
             identities.extend(known.as_ref().map(|verifier| verifier.identity));
             known.clone()
         };
-        let keys = generation.routes.routes().iter().map(|route| route.home.as_ref()?.verify.as_ref());
-        let by_route = keys.map(|key| key.and_then(&mut verifier)).collect();
+        let by_route = generation.routes.routes().iter().enumerate().map(verifier).collect();
         findings.conclude(Self { by_route, identity: Identity::of(identities) })
     }
 
@@ -87,4 +81,17 @@ impl Homes {
     fn verifier(&self, route: RouteId) -> Option<&Verifier> {
         self.by_route.get(route.index())?.as_deref()
     }
+}
+
+fn key(route: &Route) -> Option<&HomeKey> {
+    route.home.as_ref()?.verify.as_ref()
+}
+
+/// Where `routes.yaml` names the key of a route.
+fn key_path(route: usize, key: &HomeKey) -> String {
+    let name = match key {
+        HomeKey::Hmac(_) => "hmac_key_file",
+        HomeKey::Public(_) => "public_key_file",
+    };
+    format!("routes[{route}].home.verify.{name}")
 }

@@ -10,16 +10,9 @@ use nearside_core::route::{Action, Answer, FieldEdits, Limits, Route};
 
 pub(super) fn compile(document: &Document, pools: &mut Pools<'_>) -> Vec<Route> {
     let law = Law::new(document);
-    let mut routes: Vec<Route> = Vec::with_capacity(document.routes.0.len());
-    for declared in &document.routes.0 {
-        // The check saw to it that each route has one target, and that its pool is declared.
-        if let Some(action) = action(declared, document, pools) {
-            routes.push(route(declared, action, &law));
-        }
-    }
-    // Of routes for one host and path the table takes the first that serves the method.
-    routes.sort_by_key(|route| route.methods == Methods::Any);
-    routes
+    // The check saw to it that each route has one target, and that its pool is declared.
+    let compiled = |declared| Some(route(declared, action(declared, document, pools)?, &law));
+    document.routes.0.iter().filter_map(compiled).collect()
 }
 
 fn action(declared: &document::Route, document: &Document, pools: &mut Pools<'_>) -> Option<Action> {

@@ -1,8 +1,8 @@
 //! The route table.
 
 use crate::scene::route;
-use nearside_core::Reason;
 use nearside_core::table::Table;
+use nearside_core::{Reason, RouteId};
 
 fn table() -> Table {
     Table::new(vec![
@@ -60,6 +60,19 @@ fn methods_come_last_and_get_serves_head() {
     check("PUT www.example.com /a/c", "www.example.com/a/*");
     check("DELETE www.example.com /a/c", "no_route.method");
     assert_eq!(table().allowed("www.example.com", "/a/c"), ["GET", "HEAD", "POST", "PUT"]);
+}
+
+#[test]
+fn named_methods_come_before_any_wherever_they_stand() {
+    let routes = vec![
+        route("a.test", "/*", &[]),
+        route("a.test", "/*", &["POST"]),
+        route("a.test", "/*", &["PUT", "POST"]),
+    ];
+    let table = Table::new(routes.clone());
+    let find = |method| table.find("a.test", "/x", method).map(RouteId::index);
+    assert_eq!(["GET", "POST", "PUT"].map(find), [Ok(0), Ok(1), Ok(2)]);
+    assert_eq!(table.routes(), routes, "an id is a place in the file");
 }
 
 #[test]

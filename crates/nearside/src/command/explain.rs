@@ -56,7 +56,7 @@ fn print(told: &Value, as_json: bool, refused: bool) -> Done {
 
 /// What is believed of the request: of one that says nothing of itself there is nothing to verify, and no key is needed.
 fn beliefs(loaded: &Loaded, args: &ExplainArgs) -> anyhow::Result<Beliefs> {
-    let (generation, source) = (&loaded.generation, &loaded.source);
+    let generation = &loaded.generation;
     let none = tempfile::tempdir().context("cannot make a temporary folder")?;
     if args.cookie.is_empty() && args.header.is_empty() {
         let (keys, _) = Keys::load(None, none.path(), Clock::system()).map_err(told)?;
@@ -65,7 +65,7 @@ fn beliefs(loaded: &Loaded, args: &ExplainArgs) -> anyhow::Result<Beliefs> {
     // A PoP's own key is used where it is, and none is left behind where there was none.
     let own = state::folder(args.state.state_dir.as_deref()).ok();
     let own = own.filter(|folder| folder.join("fleet.key").is_file());
-    gates::beliefs(generation, source, own.as_deref().unwrap_or_else(|| none.path())).map_err(told)
+    gates::beliefs(generation, own.as_deref().unwrap_or_else(|| none.path())).map_err(told)
 }
 
 fn told(problems: Vec<Problem>) -> anyhow::Error {

@@ -90,6 +90,29 @@ fn what_a_route_declares_itself_is_told_there() {
     let inline = "host: www.example.com, backends: [{ url: \"http://127.0.0.1:8\", region: a, drain: { reason: disk, until: \"2026-05-01\" } }]";
     let told = Scene::new().told(&[("host: www.example.com, pool: web", inline)]);
     assert!(told.starts_with("10:81 warning routes[0].backends[0].drain: the drain was to end"), "{told}");
+    let with_methods = format!("{inline} }}\n  - {{ host: b.example.com, methods: [GET], pool: web");
+    let told = Scene::new().told(&[("host: www.example.com, pool: web", &with_methods)]);
+    assert!(told.starts_with("10:81 warning routes[0].backends[0].drain: the drain was to end"), "{told}");
+}
+
+#[test]
+fn a_key_of_a_home_is_told_at_its_own_route() {
+    let scene = Scene::new();
+    scene.write("home.key", &"ab".repeat(32), 0o600);
+    let home = |file: &str| {
+        format!("home: {{ from: [cookie: home], map: {{ a: a }}, verify: {{ hmac_key_file: {file} }} }}")
+    };
+    // The first route has the name that the second one's ends with, and the third is the one that names methods.
+    let routes = format!(
+        "routes:\n  - {{ host: a.example.com, pool: web, {} }}\n  - {{ host: b.example.com, pool: web, {} }}\n  \
+         - {{ host: c.example.com, methods: [GET], pool: web }}\n",
+        home("home.key"),
+        home("eu/home.key")
+    );
+    assert_eq!(
+        scene.told(&[("routes:\n", &routes)]),
+        "11:94 error routes[1].home.verify.hmac_key_file: eu/home.key does not exist\n"
+    );
 }
 
 #[test]

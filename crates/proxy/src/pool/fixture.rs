@@ -112,7 +112,7 @@ fn live(
     let (keys, _) = Keys::load(None, state.path(), clock.clone()).unwrap();
     let (certificates, _) = nearside_tls::Table::load(&Wanted::of(&generation), &keys, state.path()).unwrap();
     let (backend_tls, _) = ClientTable::load(&generation, &clock, tls).unwrap();
-    let (homes, _) = Homes::load(&generation, |_| String::new()).unwrap();
+    let (homes, _) = Homes::load(&generation).unwrap();
     let beliefs = Beliefs::new(&generation, keys.seal(crate::claims::SEAL), homes);
     let generation = Arc::new(generation);
     Live {

@@ -106,16 +106,11 @@ fn generation(keys: &[Option<HomeKey>]) -> Generation {
     Generation { routes: Table::new(keys.iter().map(route).collect()), ..Generation::default() }
 }
 
-fn path(key: &HomeKey) -> String {
-    let (HomeKey::Hmac(path) | HomeKey::Public(path)) = key;
-    format!("home of {}", path.file_name().unwrap().to_string_lossy())
-}
-
 /// The homes of a route whose key file holds `text`.
 fn homes(text: &str, key: fn(PathBuf) -> HomeKey) -> Result<Homes, Vec<String>> {
     let site = Site::new();
     site.write("home.key", text);
-    let loaded = Homes::load(&generation(&[Some(key(site.path("home.key")))]), path);
+    let loaded = Homes::load(&generation(&[Some(key(site.path("home.key")))]));
     let told = |problem: &nearside_tls::Problem| {
         problem.to_string().replace(&format!("{}/", site.folder.path().display()), "")
     };
@@ -203,7 +198,7 @@ fn several_keys_of_a_file_all_verify() {
 
 #[test]
 fn a_route_without_a_key_takes_what_is_said_but_no_token_whose_time_is_over() {
-    let (homes, _) = Homes::load(&generation(&[None]), path).unwrap();
+    let (homes, _) = Homes::load(&generation(&[None])).unwrap();
     assert_eq!(homes.value(route(), "eu1.signature"), Ok("eu1.signature"));
     let token = |claims: &str| Signer::secret(9).token("HS256", claims);
     assert_eq!(homes.claim(route(), &token(r#"{"home":"a"}"#), "home", NOW), Ok(Some("a".to_owned())));
@@ -214,7 +209,12 @@ fn a_route_without_a_key_takes_what_is_said_but_no_token_whose_time_is_over() {
 fn what_is_wrong_with_a_key_file_is_said() {
     let check = |text: &str, key: fn(PathBuf) -> HomeKey, expected: &str| {
         let problems = homes(text, key).unwrap_err();
-        assert!(problems[0].starts_with(&format!("home of home.key: home.key {expected}")), "{problems:?}");
+        let name = match key(PathBuf::new()) {
+            HomeKey::Hmac(_) => "hmac_key_file",
+            HomeKey::Public(_) => "public_key_file",
+        };
+        let told = format!("routes[0].home.verify.{name}: home.key {expected}");
+        assert!(problems[0].starts_with(&told), "{problems:?}");
     };
     let pair = KeyPair::generate().unwrap();
     check("", HomeKey::Public, "holds no public key");
@@ -232,8 +232,10 @@ fn what_is_wrong_with_a_key_file_is_said() {
 fn routes_that_share_a_key_report_it_once_and_have_one_identity() {
     let site = Site::new();
     let key = || Some(HomeKey::Hmac(site.path("home.key")));
-    let load = || Homes::load(&generation(&[key(), None, key()]), path);
-    assert_eq!(load().unwrap_err().len(), 1, "it is not there");
+    let load = || Homes::load(&generation(&[key(), None, key()]));
+    let problems = load().unwrap_err();
+    assert_eq!(problems.len(), 1, "it is not there");
+    assert_eq!(problems[0].key_path, "routes[0].home.verify.hmac_key_file");
     let path_of_key = site.write("home.key", &Signer::secret(1).file());
     std::fs::set_permissions(path_of_key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (before, warnings) = load().unwrap();
