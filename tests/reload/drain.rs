@@ -1,9 +1,8 @@
 //! The operator's hand: drain and undrain as commands, watched to their end.
 
-use super::{Stage, stage};
 use nearside_tests::client::{self, url};
 use nearside_tests::load::Load;
-use nearside_tests::{Edge, eventually};
+use nearside_tests::{Edge, Stage, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -41,7 +40,7 @@ fn signal(child: &Child, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_is_watched_until_nothing_is_in_flight() {
-    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = Stage::new().await;
     let open = client::reqwest(&edge, true).get(url(&edge, "/drip/30/100")).send().await.unwrap();
     assert_eq!(open.headers()["x-sample-region"], "frankfurt");
     let (said, told, code) = call(&edge, &[DRAIN, &["--grace", "10m", "--until", "2999-01-01"]].concat());
@@ -71,7 +70,7 @@ async fn a_drain_is_watched_until_nothing_is_in_flight() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_ends_early_leaves_the_mark() {
-    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = Stage::new().await;
     let open = client::reqwest(&edge, false).get(url(&edge, "/drip/60/100")).send().await.unwrap();
     let (said, _, code) = call(&edge, &[DRAIN, &["--no-wait"]].concat());
     assert_eq!((said.as_str(), code), ("routes.yaml: frankfurt is marked drained\n", Some(0)));
@@ -99,7 +98,7 @@ async fn a_wait_that_ends_early_leaves_the_mark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_backend_is_drained_alone() {
-    let Stage { edge, frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt, virginia: _virginia } = Stage::new().await;
     let drain = ["drain", "web/fra-a", "--reason", "disk", "--by", "bob", "--file", "routes.yaml"];
     let (said, told, code) = call(&edge, &drain);
     assert_eq!(code, Some(0), "{said}{told}");
@@ -131,7 +130,7 @@ async fn one_backend_is_drained_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_the_rest_cannot_carry_is_refused_by_what_is_measured() {
-    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = Stage::new().await;
     let regions = "frankfurt: { capacity: 400 rps }, virginia: { capacity: 4 rps }";
     edge.reload(|text| text.replace("frankfurt: {}, virginia: {}", regions)).await;
     let load = Load::start(&edge, 100);
@@ -164,7 +163,7 @@ async fn a_drain_that_the_rest_cannot_carry_is_refused_by_what_is_measured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_running_pop_a_drain_is_judged_by_what_is_declared() {
-    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = Stage::new().await;
     let drain = |capacities: [u32; 2], more: &[&str]| {
         let [one, other] = capacities;
         let regions = format!("frankfurt: {{ capacity: {one} rps }}, virginia: {{ capacity: {other} rps }}");
@@ -189,7 +188,7 @@ async fn without_a_running_pop_a_drain_is_judged_by_what_is_declared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_is_watched_as_a_document_a_line() {
-    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage().await;
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = Stage::new().await;
     let mut child = begin(&edge, &["status", "--json", "--watch"]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let documents: Vec<Value> = block_in_place(|| {

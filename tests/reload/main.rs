@@ -10,54 +10,27 @@
 mod drain;
 
 use nearside_tests::client::{self, connect, url};
-use nearside_tests::edge::{NAMES, Setting};
+use nearside_tests::edge::NAMES;
 use nearside_tests::load::Load;
-use nearside_tests::{Edge, Process, QUICK};
+use nearside_tests::{Edge, Stage, eventually};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-
-struct Stage {
-    edge: Edge,
-    frankfurt: Process,
-    virginia: Process,
-}
-
-async fn stage() -> Stage {
-    let setting = Setting::new();
-    let frankfurt = Process::start(setting.folder(), "fra-a", "frankfurt").await;
-    let virginia = Process::start(setting.folder(), "iad-a", "virginia").await;
-    let text = format!(
-        "{QUICK}pools:\n  web:\n    backends:\n\
-         \x20     - {{ id: fra-a, url: \"http://{}\", region: frankfurt }}\n\
-         \x20     - {{ id: iad-a, url: \"http://{}\", region: virginia, priority: 2 }}\n\
-         routes:\n  - {{ host: www.example.com, pool: web }}\n",
-        frankfurt.address, virginia.address
-    );
-    Stage { edge: setting.run(&text).await, frankfurt, virginia }
-}
 
 fn drained(text: &str) -> String {
     text.replace("frankfurt: {}", "frankfurt: { drain: \"kernel rollout\" }")
 }
 
-/// One request on a kept HTTP/1.1 connection; the generation that served it.
+/// One request on a kept connection; the generation that served it.
 async fn ask(stream: &mut TlsStream<TcpStream>) -> u64 {
-    stream.write_all(b"GET /204 HTTP/1.1\r\nhost: www.example.com\r\n\r\n").await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.expect("the kept connection was cut"));
-    }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-    assert!(head.starts_with("http/1.1 204"), "{head}");
+    let head = client::ask_on(stream).await;
     let stamp = head.split("x-nearside-gen: ").nth(1).unwrap();
     stamp.split('-').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_reloads_lose_nothing() {
-    let stage = stage().await;
+    let stage = Stage::new().await;
     let config = stage.edge.authority.trusting(&[b"http/1.1"]);
     let mut kept = connect(config, stage.edge.https, "www.example.com").await.unwrap();
     let first = ask(&mut kept).await;
@@ -93,7 +66,7 @@ async fn shown(config: &Arc<rustls::ClientConfig>, edge: &Edge) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_old_certificate_after_the_first_new_one() {
-    let stage = stage().await;
+    let stage = Stage::new().await;
     let load = Load::start(&stage.edge, 50);
     let mut config = (*stage.edge.authority.trusting(&[b"h2"])).clone();
     config.resumption = rustls::client::Resumption::disabled();
@@ -102,10 +75,7 @@ async fn no_old_certificate_after_the_first_new_one() {
     let new = stage.edge.authority.write(&stage.edge.folder().join("certs/www.pem"), NAMES);
     assert_ne!(old, new);
     let edge = &stage.edge;
-    nearside_tests::eventually("the new certificate", async || {
-        (shown(&config, edge).await == new).then_some(())
-    })
-    .await;
+    eventually("the new certificate", async || (shown(&config, edge).await == new).then_some(())).await;
     for _ in 0..50 {
         assert!(shown(&config, edge).await == new, "an old certificate after a new one");
     }
@@ -114,7 +84,7 @@ async fn no_old_certificate_after_the_first_new_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_marked_region_gets_no_new_request_after_the_swap() {
-    let stage = stage().await;
+    let stage = Stage::new().await;
     let load = Load::start(&stage.edge, 100);
     load.more(50).await;
     stage.edge.reload(|text| drained(&text)).await;
@@ -140,7 +110,7 @@ async fn a_marked_region_gets_no_new_request_after_the_swap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
-    let stage = stage().await;
+    let stage = Stage::new().await;
     let mut before = stage.edge.status()["generation"].clone();
     let good = std::fs::read_to_string(stage.edge.file()).unwrap();
     let breaks = [
@@ -151,7 +121,7 @@ async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
     ];
     for (what, broken) in breaks {
         stage.edge.rewrite(|_| broken);
-        let reload = nearside_tests::eventually(&format!("a refusal: {what}"), async || {
+        let reload = eventually(&format!("a refusal: {what}"), async || {
             let reload = stage.edge.status()["last_reload"].clone();
             (reload["outcome"] == "refused").then_some(reload)
         })
@@ -167,4 +137,40 @@ async fn a_file_that_fails_any_check_changes_nothing_and_says_why() {
         before = stage.edge.status()["generation"].clone();
     }
     assert!(stage.edge.log().contains("routes.yaml"), "{}", stage.edge.log());
+}
+
+/// Replaces the file at `path` in one step.
+fn put(path: &std::path::Path, bytes: &[u8]) {
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, bytes).unwrap();
+    std::fs::rename(fresh, path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_geo_table_with_other_content_is_taken_though_it_was_built_at_the_same_time() {
+    let Stage { edge, .. } = &Stage::new().await;
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/geo/tests/data/GeoLite2-Country-Test.mmdb");
+    let (table, swedish) = (edge.folder().join("country.mmdb"), std::fs::read(data).unwrap());
+    let mut danish = swedish.clone();
+    let at = swedish.windows(3).position(|text| text == b"\x42SE").expect("the one code of Sweden");
+    danish[at + 1..at + 3].copy_from_slice(b"DK");
+    let place = || {
+        let (status, told) = edge
+            .ask("/explain?host=www.example.com&path=/&method=GET&client=89.160.20.112&seed=1")
+            .expect("the admin socket answers");
+        assert_eq!(status, 200, "{told}");
+        serde_json::from_str::<serde_json::Value>(&told).unwrap()["request"]["place"].clone()
+    };
+    put(&table, &swedish);
+    edge.reload(|text| format!("{text}geo: {{ tables: [country.mmdb] }}\n")).await;
+    let (first, stamp) = (edge.generation(), edge.status()["generation"].to_string());
+    assert_eq!(place(), "SE");
+    put(&table, &danish);
+    eventually("the other table", async || (edge.generation() == first + 1).then_some(())).await;
+    assert_eq!(place(), "DK");
+    put(&table, &swedish);
+    eventually("the table as it was", async || (edge.generation() == first + 2).then_some(())).await;
+    assert_eq!(place(), "SE");
+    let again = edge.status()["generation"].to_string();
+    assert_eq!(again.split('-').nth(1), stamp.split('-').nth(1), "equal tables have an equal hash");
 }

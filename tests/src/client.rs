@@ -6,6 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -125,4 +126,20 @@ pub async fn connect(
     stream.set_nodelay(true)?;
     let name = rustls::pki_types::ServerName::try_from(name.to_owned()).expect("a lawful name");
     TlsConnector::from(config).connect(name, stream).await
+}
+
+/// One request on a kept HTTP/1.1 connection; the answer's head, in lower case.
+///
+/// # Panics
+/// The connection was cut, or the answer is not the expected 204.
+pub async fn ask_on(stream: &mut TlsStream<TcpStream>) -> String {
+    let request = format!("GET /204 HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the kept connection was cut");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("the kept connection was cut"));
+    }
+    let head = String::from_utf8(head).expect("a head of ASCII").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 204"), "{head}");
+    head
 }

@@ -22,6 +22,7 @@ pub mod load;
 pub mod page;
 pub mod raw;
 pub mod signed;
+pub mod stage;
 pub mod streams;
 pub mod tool;
 pub mod websocket;
@@ -30,6 +31,7 @@ pub mod wire;
 pub use authority::Authority;
 pub use backend::Process;
 pub use edge::Edge;
+pub use stage::Stage;
 
 /// The folder of the programs that this workspace has built: tests run the very program that users run.
 #[must_use]

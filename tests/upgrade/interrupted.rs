@@ -1,8 +1,8 @@
 //! Upgrades that somebody interrupts: there is one process that serves afterwards, or none where that was asked for.
 
-use super::{Stage, stage};
+use super::stage;
 use nearside_tests::client::{self, url};
-use nearside_tests::{Edge, eventually};
+use nearside_tests::{Edge, Stage, eventually};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -12,40 +12,23 @@ mod refused;
 mod systemd;
 
 use nearside_sample::drip_line;
-use nearside_tests::client::{self, connect, url};
+use nearside_tests::client::{self, ask_on, connect, url};
 use nearside_tests::edge::Setting;
 use nearside_tests::load::{Load, Outcome};
-use nearside_tests::{Edge, Process, QUICK, eventually};
+use nearside_tests::{Edge, Stage, eventually};
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
-
-struct Stage {
-    edge: Edge,
-    frankfurt: Process,
-    virginia: Process,
-}
 
 /// An edge whose program is a link in its folder, started with these words before it.
 async fn stage_by(words: &[OsString], more: &str) -> Stage {
     let setting = Setting::new();
-    let frankfurt = Process::start(setting.folder(), "fra-a", "frankfurt").await;
-    let virginia = Process::start(setting.folder(), "iad-a", "virginia").await;
-    let text = format!(
-        "{QUICK}pools:\n  web:\n    backends:\n\
-         \x20     - {{ id: fra-a, url: \"http://{}\", region: frankfurt }}\n\
-         \x20     - {{ id: iad-a, url: \"http://{}\", region: virginia, priority: 2 }}\n\
-         routes:\n  - {{ host: www.example.com, pool: web }}\n{more}",
-        frankfurt.address, virginia.address
-    );
     let program = setting.folder().join("nearside");
     symlink(nearside_tests::program(), &program).unwrap();
     let words: Vec<OsString> = words.iter().cloned().chain([program.into_os_string()]).collect();
-    Stage { edge: setting.run_by(&words, &text).await, frankfurt, virginia }
+    Stage::by(setting, &words, more).await
 }
 
 async fn stage(more: &str) -> Stage {
@@ -80,24 +63,12 @@ fn newcomers(edge: &Edge) -> Newcomers {
         let mut served = 0;
         while !stopped.load(Ordering::Relaxed) {
             let mut stream = connect(Arc::clone(&config), address, "www.example.com").await.unwrap();
-            ask(&mut stream).await;
+            ask_on(&mut stream).await;
             served += 1;
         }
         served
     });
     Newcomers { stop, served }
-}
-
-/// One request on a kept HTTP/1.1 connection; the answer's head.
-async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
-    stream.write_all(b"GET /204 HTTP/1.1\r\nhost: www.example.com\r\n\r\n").await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.expect("the kept connection was cut"));
-    }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-    assert!(head.starts_with("http/1.1 204"), "{head}");
-    head
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +77,7 @@ async fn two_upgrades_under_load_fail_no_request_and_cut_no_stream() {
     let first = edge.generation();
     let config = edge.authority.trusting(&[b"http/1.1"]);
     let mut idle = connect(config, edge.https, "www.example.com").await.unwrap();
-    assert!(!ask(&mut idle).await.contains("connection: close"));
+    assert!(!ask_on(&mut idle).await.contains("connection: close"));
     // 40 lines, 100 ms apart: the streams outlast both upgrades.
     let expected: Vec<u8> = (0..40).flat_map(|line| drip_line(line).into_bytes()).collect();
     let mut streams = tokio::task::JoinSet::new();
@@ -130,7 +101,7 @@ async fn two_upgrades_under_load_fail_no_request_and_cut_no_stream() {
     assert!(failed.is_empty(), "{failed:?}\n{}", edge.log());
     assert_eq!(outcomes.last().unwrap().generation, Some(first + 2), "{}", edge.log());
     // Connections that were idle are served once more by the process that has them, and told to go.
-    assert!(ask(&mut idle).await.contains("connection: close"));
+    assert!(ask_on(&mut idle).await.contains("connection: close"));
     for bytes in streams.join_all().await {
         assert!(bytes.unwrap() == expected, "a stream was cut");
     }

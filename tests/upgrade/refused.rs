@@ -1,8 +1,8 @@
 //! Upgrades that do not come about: the process that ran before goes on, and the command says why.
 
-use super::{Stage, stage, upgrade};
-use nearside_tests::Edge;
+use super::{stage, upgrade};
 use nearside_tests::client::{self, url};
+use nearside_tests::{Edge, Stage};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

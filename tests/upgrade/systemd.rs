@@ -1,7 +1,7 @@
 //! What systemd is told, in order.
 
-use super::{Stage, stage_by, upgrade};
-use nearside_tests::eventually;
+use super::{stage_by, upgrade};
+use nearside_tests::{Stage, eventually};
 use std::ffi::OsString;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;

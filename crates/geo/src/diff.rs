@@ -1,11 +1,11 @@
 //! What changes place between two sets of tables.
 
-use crate::network;
+use crate::network::{self, GLOBAL_V6};
 use crate::tables::Tables;
 use nearside_core::generation::Cidr;
 use nearside_core::place::{Continent, Country, Place, Subdivision};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Neighbouring addresses that all move from one place to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,23 +116,17 @@ fn law(place: Place) -> (Country, Option<Subdivision>, Option<Continent>) {
     (place.country, place.state, place.continent)
 }
 
-const GLOBAL: Cidr = v6(0x2000, 0, 3);
-const FOR_V4: [Cidr; 2] = [v6(0x2001, 0, 32), v6(0x2002, 0, 16)];
-
-const fn v6(first: u16, second: u16, prefix: u8) -> Cidr {
-    Cidr { address: IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0)), prefix }
-}
+const FOR_V4: [Cidr; 2] = [network::v6(0x2001, 0, 32), network::v6(0x2002, 0, 16)];
 
 /// Where to go on after `last`.
 fn after(last: IpAddr) -> Option<IpAddr> {
-    let within = |network: &Cidr, address| (network.address..=network::last(*network)).contains(&address);
     let next = match network::next(last) {
-        None if last.is_ipv4() => Some(GLOBAL.address),
+        None if last.is_ipv4() => Some(GLOBAL_V6.address),
         next => next,
     };
     let next = FOR_V4.iter().fold(next, |next, network| match next {
-        Some(address) if within(network, address) => network::next(network::last(*network)),
+        Some(address) if network.holds(address) => network::next(network::last(*network)),
         other => other,
     });
-    next.filter(|address| address.is_ipv4() || within(&GLOBAL, *address))
+    next.filter(|address| address.is_ipv4() || GLOBAL_V6.holds(*address))
 }

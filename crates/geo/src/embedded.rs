@@ -1,7 +1,8 @@
 //! The table that is part of the program: countries, from what the regional registries publish.
 
+use crate::network;
 use nearside_core::place::{Country, Place};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// The places of all countries, so that asking looks nothing up.
 #[derive(Debug)]
@@ -39,13 +40,8 @@ fn number(code: &str) -> Option<usize> {
 pub(crate) fn step(address: IpAddr, place: Place) -> u8 {
     match address {
         IpAddr::V4(_) => 24,
-        IpAddr::V6(v6) if !is_global(v6) => 3,
+        IpAddr::V6(_) if !network::GLOBAL_V6.holds(address) => network::GLOBAL_V6.prefix,
         IpAddr::V6(_) if place == Place::UNKNOWN => 24,
         IpAddr::V6(_) => 32,
     }
-}
-
-/// Whether an address is in 2000::/3, the part that is handed out.
-fn is_global(address: Ipv6Addr) -> bool {
-    u128::from(address) >> 125 == 1
 }

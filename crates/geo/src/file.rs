@@ -1,12 +1,15 @@
 //! The file of a table, read whole: what happens to it later does not matter.
 
 use crate::error::Error;
-use sha2::{Digest, Sha256};
-use std::ffi::OsString;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// A SHA-256.
+pub(crate) type Digest = [u8; 32];
 
 /// A table of every city, with names in eight languages, has a seventh of this.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -18,7 +21,7 @@ pub(crate) struct Stamp {
     length: u64,
     modified: (i64, i64),
     changed: (i64, i64),
-    sum: Option<[u8; 32]>,
+    sum: Option<Digest>,
 }
 
 impl Stamp {
@@ -32,7 +35,7 @@ impl Stamp {
         Ok(Self::new(&metadata, expected_sum(path)?))
     }
 
-    fn new(metadata: &Metadata, sum: Option<[u8; 32]>) -> Self {
+    fn new(metadata: &Metadata, sum: Option<Digest>) -> Self {
         Self {
             inode: (metadata.dev(), metadata.ino()),
             length: metadata.len(),
@@ -43,8 +46,8 @@ impl Stamp {
     }
 }
 
-/// The bytes of the file at `path`, which is in the state `stamp` before and after.
-pub(crate) fn read(path: &Path, stamp: &Stamp) -> Result<Vec<u8>, Error> {
+/// The bytes of the file at `path`, which is in the state `stamp` before and after, and their SHA-256.
+pub(crate) fn read(path: &Path, stamp: &Stamp) -> Result<(Vec<u8>, Digest), Error> {
     let failed = |cause| Error::Read { path: path.to_owned(), cause };
     if stamp.length > LIMIT {
         return Err(Error::TooLarge { path: path.to_owned(), bytes: stamp.length, limit: LIMIT });
@@ -57,26 +60,25 @@ pub(crate) fn read(path: &Path, stamp: &Stamp) -> Result<Vec<u8>, Error> {
     if after != *stamp || u64::try_from(bytes.len()) != Ok(stamp.length) {
         return Err(Error::Changed { path: path.to_owned() });
     }
-    match stamp.sum {
-        Some(sum) if sum != <[u8; 32]>::from(Sha256::digest(&bytes)) => {
-            Err(Error::Sum { path: path.to_owned(), sum: sum_path(path) })
-        }
-        _ => Ok(bytes),
+    let digest = Digest::from(Sha256::digest(&bytes));
+    if stamp.sum.is_some_and(|sum| sum != digest) {
+        return Err(Error::Sum { path: path.to_owned(), sum: sum_path(path) });
     }
+    Ok((bytes, digest))
 }
 
-fn sum_path(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".sha256");
-    name.into()
+/// Where the sum of the table at `path` may stand: beside it, in the form of `sha256sum`.
+#[must_use]
+pub fn sum_path(path: &Path) -> PathBuf {
+    path.with_added_extension("sha256")
 }
 
 /// The sum in `FILE.sha256`, as `sha256sum` writes it; `None` where there is no such file.
-fn expected_sum(path: &Path) -> Result<Option<[u8; 32]>, Error> {
+fn expected_sum(path: &Path) -> Result<Option<Digest>, Error> {
     let sum = sum_path(path);
     match fs::read_to_string(&sum) {
-        Ok(text) => match text.split_whitespace().next().and_then(digest) {
-            Some(digest) => Ok(Some(digest)),
+        Ok(text) => match text.split_whitespace().next().and_then(sum_of) {
+            Some(known) => Ok(Some(known)),
             None => Err(Error::Sum { path: path.to_owned(), sum }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -84,13 +86,8 @@ fn expected_sum(path: &Path) -> Result<Option<[u8; 32]>, Error> {
     }
 }
 
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let nibble = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(nibble(high)? << 4 | nibble(low)?),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
+fn sum_of(digits: &str) -> Option<Digest> {
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -103,7 +100,8 @@ mod tests {
         let path = folder.path().join("table.mmdb");
         fs::write(&path, "first").unwrap();
         let stamp = Stamp::of(&path).unwrap();
-        assert_eq!(read(&path, &stamp).unwrap(), b"first");
+        let (bytes, digest) = read(&path, &stamp).unwrap();
+        assert_eq!((bytes.as_slice(), digest), (b"first".as_slice(), Sha256::digest(b"first").into()));
         for next in ["longer than first", "1", "first"] {
             fs::write(folder.path().join("new"), next).unwrap();
             fs::rename(folder.path().join("new"), &path).unwrap();
@@ -113,10 +111,10 @@ mod tests {
 
     #[test]
     fn a_sum_is_sixty_four_digits() {
-        assert_eq!(digest(&"0f".repeat(32)), Some([15; 32]));
-        assert_eq!(digest(&"0F".repeat(32)), Some([15; 32]));
+        assert_eq!(sum_of(&"0f".repeat(32)), Some([15; 32]));
+        assert_eq!(sum_of(&"0F".repeat(32)), Some([15; 32]));
         for wrong in ["", "0f", &"0f".repeat(33), &"0g".repeat(32), &"0".repeat(63)] {
-            assert_eq!(digest(wrong), None, "{wrong}");
+            assert_eq!(sum_of(wrong), None, "{wrong}");
         }
     }
 }

@@ -16,4 +16,5 @@ mod value;
 
 pub use diff::{Change, Changes, Moved, Summary, diff};
 pub use error::{Damage, Error};
+pub use file::sum_path;
 pub use tables::{File, Found, Source, Spec, Tables};

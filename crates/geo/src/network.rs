@@ -1,7 +1,15 @@
 //! Networks as ranges of addresses.
 
 use nearside_core::generation::Cidr;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The part of IPv6 that is handed out.
+pub(crate) const GLOBAL_V6: Cidr = v6(0x2000, 0, 3);
+
+/// The network of IPv6 that begins with these two groups.
+pub(crate) const fn v6(first: u16, second: u16, prefix: u8) -> Cidr {
+    Cidr { address: IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0)), prefix }
+}
 
 /// The network of `prefix` that holds `address`.
 pub(crate) fn around(address: IpAddr, prefix: u8) -> Cidr {

@@ -2,7 +2,7 @@
 
 use crate::against::Networks;
 use crate::error::{Damage, Error};
-use crate::file::{self, Stamp};
+use crate::file::{self, Digest, Stamp};
 use crate::mmdb::{self, Leaf};
 use crate::record::Record;
 use crate::tree::{RecordId, Tree};
@@ -24,6 +24,8 @@ pub(crate) struct Table {
     pub(crate) path: PathBuf,
     /// The state that the file was in.
     pub(crate) stamp: Stamp,
+    /// What the file holds.
+    pub(crate) digest: Digest,
     /// Its type, as it says itself.
     pub(crate) kind: Box<str>,
     /// When it was built.
@@ -42,7 +44,7 @@ impl Table {
     /// # Errors
     /// The file is refused whole when any part of it is unsound.
     pub(crate) fn load(path: &Path, stamp: Stamp, now: SystemTime) -> Result<Self, Error> {
-        let bytes = file::read(path, &stamp)?;
+        let (bytes, digest) = file::read(path, &stamp)?;
         let damaged = |damage| Error::Damaged { path: path.to_owned(), damage };
         let reader = Reader::from_source(bytes.as_slice()).map_err(|error| damaged(error.into()))?;
         let metadata = reader.metadata();
@@ -59,7 +61,7 @@ impl Table {
         }
         let has_places = list.iter().any(|record| record.place != Place::UNKNOWN);
         let path = path.to_owned();
-        Ok(Self { path, stamp, kind, built, networks, has_places, tree, records: list })
+        Ok(Self { path, stamp, digest, kind, built, networks, has_places, tree, records: list })
     }
 
     /// What it says of `address`, and how long the prefix is of which it says the same.

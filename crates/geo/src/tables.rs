@@ -74,6 +74,8 @@ pub struct File<'a> {
     pub built: SystemTime,
     /// How many networks it knows something of.
     pub networks: u64,
+    /// The SHA-256 of what it holds.
+    pub digest: &'a [u8; 32],
 }
 
 impl Tables {
@@ -127,6 +129,7 @@ impl Tables {
             kind: &table.kind,
             built: table.built,
             networks: table.networks.all,
+            digest: &table.digest,
         })
     }
 

@@ -9,7 +9,6 @@ use nearside_telemetry::Metrics;
 use nearside_tls::Identity;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 /// What outlives generations.
 #[derive(Clone, Debug)]
@@ -47,19 +46,15 @@ impl Maker {
 /// What the file, its certificates, the keys of homes and its geo tables come to, equal on every PoP that has the same:
 /// 32 bits of SHA-256.
 pub(crate) fn hash(passed: &Passed) -> u32 {
-    let tables = passed.geo.files().map(|file| {
-        let built = file.built.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        format!("{} {built} {}\n", file.kind, file.networks)
-    });
     let keys = [passed.certificates.identity(), passed.homes.identity()];
-    fingerprint(passed.source.text(), keys, &tables.collect::<String>())
+    fingerprint(passed.source.text(), keys, passed.geo.files().map(|file| file.digest))
 }
 
-fn fingerprint(text: &str, keys: [Identity; 2], tables: &str) -> u32 {
+fn fingerprint<'a>(text: &str, keys: [Identity; 2], tables: impl IntoIterator<Item = &'a [u8; 32]>) -> u32 {
     let mut digest = Sha256::new();
     digest.update(text.as_bytes());
     keys.iter().for_each(|keys| digest.update(keys.as_bytes()));
-    digest.update(tables.as_bytes());
+    tables.into_iter().for_each(|table| digest.update(table));
     digest.finalize().iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte))
 }
 
@@ -70,11 +65,13 @@ mod tests {
     #[test]
     fn text_certificates_keys_and_tables_count() {
         let (one, other) = (Identity::of(["one"]), Identity::of(["other"]));
-        let whole = fingerprint("text", [one, other], "a");
-        assert_eq!(fingerprint("text", [one, other], "a"), whole);
-        assert_ne!(fingerprint("text", [other, other], "a"), whole);
-        assert_ne!(fingerprint("text", [one, one], "a"), whole);
-        assert_ne!(fingerprint("texts", [one, other], "a"), whole);
-        assert_ne!(fingerprint("text", [one, other], "b"), whole);
+        let (table, next) = ([1; 32], [2; 32]);
+        let whole = fingerprint("text", [one, other], [&table]);
+        assert_eq!(fingerprint("text", [one, other], [&table]), whole);
+        assert_ne!(fingerprint("text", [other, other], [&table]), whole);
+        assert_ne!(fingerprint("text", [one, one], [&table]), whole);
+        assert_ne!(fingerprint("texts", [one, other], [&table]), whole);
+        assert_ne!(fingerprint("text", [one, other], [&next]), whole);
+        assert_ne!(fingerprint("text", [one, other], [&table, &next]), whole);
     }
 }

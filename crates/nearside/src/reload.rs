@@ -174,8 +174,7 @@ pub(crate) fn watched(file: &Path, generation: &Generation) -> Vec<PathBuf> {
     paths.push(file.to_owned());
     for table in &generation.geo.tables {
         paths.push(table.clone());
-        // The sum beside it, if there is one.
-        paths.push(table.with_added_extension("sha256"));
+        paths.push(nearside_geo::sum_path(table));
     }
     paths
 }
