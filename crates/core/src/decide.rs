@@ -53,8 +53,6 @@ pub struct Plan {
     pub backend: BackendId,
     /// The backend's region.
     pub region: RegionId,
-    /// The region that would have had it but for its capacity.
-    pub spilled_from: Option<RegionId>,
     /// The regions that it was offered to: its own, and those that would have had it but for their capacity.
     pub offered: Set,
     /// Why this one won.
@@ -124,17 +122,9 @@ fn forward<E: Evidence, T: Trace>(
     };
     trace.chosen(backend.id, reason);
     let region = backend.backend.region;
-    let (spilled_from, mut offered) = (preferred.spilled_from, preferred.offered);
+    let mut offered = preferred.offered;
     offered.insert(region.index());
-    Choice::Forward(Plan {
-        route: route_id,
-        pool: pool_id,
-        backend: backend.id,
-        region,
-        spilled_from,
-        offered,
-        reason,
-    })
+    Choice::Forward(Plan { route: route_id, pool: pool_id, backend: backend.id, region, offered, reason })
 }
 
 fn read<E: Evidence>(input: &Input<'_, E>, pool: &Pool, states: &mut States) {

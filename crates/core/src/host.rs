@@ -39,7 +39,7 @@ impl fmt::Display for Host {
 pub enum Pattern {
     /// One host.
     Exact(Host),
-    /// Every host below this one, at any depth: `*.example.com` holds `example.com`.
+    /// Every host below this one, at any depth: `*.example.com` is written of `example.com`, which it does not serve.
     Below(Host),
     /// Every host.
     Any,

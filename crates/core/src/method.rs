@@ -22,16 +22,6 @@ impl Methods {
         }
     }
 
-    /// Whether both sets hold some method.
-    #[must_use]
-    pub fn meet(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Any, Self::Any) => true,
-            (Self::Only(list), Self::Only(others)) => list.iter().any(|one| others.contains(one)),
-            (Self::Any, Self::Only(_)) | (Self::Only(_), Self::Any) => false,
-        }
-    }
-
     /// The methods by name; none for any.
     #[must_use]
     pub fn names(&self) -> &[Box<str>] {

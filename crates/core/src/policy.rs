@@ -11,9 +11,6 @@ use std::time::Duration;
 pub struct Share(u16);
 
 impl Share {
-    /// The whole.
-    pub const WHOLE: Self = Self(10_000);
-
     /// `points` hundredths of a percent, at most the whole.
     #[must_use]
     pub fn from_points(points: u16) -> Self {

@@ -27,7 +27,7 @@ impl Mark {
             let changed = changes.changed();
             match holds {
                 None => drop(changed.await),
-                Some(Holds { began, grace, .. }) => tokio::select! {
+                Some(Holds { began, grace }) => tokio::select! {
                     () = sleep_until(began + grace) => return,
                     _ = changed => {}
                 },

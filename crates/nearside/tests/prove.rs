@@ -107,7 +107,6 @@ fn a_repeat_that_leaves_is_found() {
                     pool: PoolId::new(0),
                     backend: BackendId::new(4),
                     region: RegionId::new(4),
-                    spilled_from: None,
                     offered: nearside_core::candidates::Set::default(),
                     reason: Reason::WonFailOpen,
                 };

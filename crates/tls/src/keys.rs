@@ -63,7 +63,7 @@ impl Keys {
             return Ok((Self { secrets, clock, shared: false }, Vec::new()));
         };
         let content = Content::read(KEY_PATH, path).map_err(|problem| vec![problem])?;
-        let secrets = secrets(KEY_PATH, path, &content)?;
+        let secrets = secrets(KEY_PATH, path, &content.bytes)?;
         let warnings = content.exposure(KEY_PATH, path).into_iter().collect();
         Ok((Self { secrets: secrets.into(), clock, shared: true }, warnings))
     }
@@ -107,16 +107,12 @@ fn local_secret(state_dir: &Path) -> Result<Secret, Problem> {
     let line = HEXLOWER_PERMISSIVE.encode(&fresh).into_bytes();
     let kept = file::kept(state_dir, "fleet.key", || line)
         .map_err(|cause| failed(&format!("cannot be kept: {cause}")))?;
-    let secrets = parse(KEY_PATH, &state_dir.join("fleet.key"), &kept).unwrap_or_default();
+    let secrets = secrets(KEY_PATH, &state_dir.join("fleet.key"), &kept).unwrap_or_default();
     secrets.into_iter().next().ok_or_else(|| failed("holds no key"))
 }
 
-/// The keys in the file at `path`, which `routes.yaml` names at `key_path`: one a line.
-pub(crate) fn secrets(key_path: &str, path: &Path, content: &Content) -> Result<Vec<Secret>, Vec<Problem>> {
-    parse(key_path, path, &content.bytes)
-}
-
-fn parse(key_path: &str, path: &Path, bytes: &[u8]) -> Result<Vec<Secret>, Vec<Problem>> {
+/// The keys in what the file at `path` holds, which `routes.yaml` names at `key_path`: one a line.
+pub(crate) fn secrets(key_path: &str, path: &Path, bytes: &[u8]) -> Result<Vec<Secret>, Vec<Problem>> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().map(str::trim).enumerate();
     let (mut secrets, mut problems) = (Vec::new(), Vec::new());

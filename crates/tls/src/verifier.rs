@@ -40,7 +40,7 @@ impl Verifier {
         let content = Content::read(key_path, path).map_err(|problem| vec![problem])?;
         match key {
             HomeKey::Hmac(_) => {
-                let secrets = keys::secrets(key_path, path, &content)?;
+                let secrets = keys::secrets(key_path, path, &content.bytes)?;
                 let identity = Identity::of(secrets.iter().map(|secret| secret.derive("fingerprint", &[])));
                 let keys = secrets.into_iter().map(|secret| Key::Secret(Box::new(secret))).collect();
                 Ok((Self { keys, identity }, content.exposure(key_path, path)))

@@ -4,7 +4,7 @@ use crate::candidates::{Candidate, Candidates, Set};
 use crate::decide::Input;
 use crate::evidence::{Evidence, Verdict};
 use crate::generation::Pool;
-use crate::id::{PoolId, RegionId};
+use crate::id::PoolId;
 use crate::random::Random;
 use crate::reason::Reason;
 use crate::route::Route;
@@ -17,9 +17,7 @@ pub(crate) struct Preferred<'a> {
     pub(crate) left: Candidates<'a>,
     /// Why these, where a stage decided something: the last one that did.
     pub(crate) reason: Option<Reason>,
-    /// The region that would have had the request but for its capacity.
-    pub(crate) spilled_from: Option<RegionId>,
-    /// That region, and those after it that would have had it then.
+    /// The region that would have had the request but for its capacity, and those after it that would have had it then.
     pub(crate) offered: Set,
 }
 
@@ -48,16 +46,15 @@ pub(crate) fn all<'a, E: Evidence, T: Trace>(
     geo(&mut race, route, input, trace);
     let tier = priority(race.left, race.wished, pool, random, trace);
     let near = latency(tier, pool, trace);
-    let mut offered = Offered::default();
+    let mut offered = Set::default();
     if roomy.len() < before.len() {
         offered = offered_to((before, roomy), (route, (pool_id, pool)), input, random);
     }
-    let Offered { spilled_from, regions: offered } = offered;
     let best = |set: &Candidates<'_>| set.iter().map(|candidate| candidate.backend.priority).min();
     let reason = if best(&tier) > best(&race.wished) || race.missed {
         let spilled = best(&tier) > best(&before) && roomy.len() < before.len();
         Some(if spilled { Reason::WonSpillover } else { Reason::WonFailover })
-    } else if spilled_from.is_some() {
+    } else if !offered.is_empty() {
         Some(Reason::WonSpillover)
     } else if near.len() < tier.len() {
         Some(Reason::WonLatency)
@@ -66,7 +63,7 @@ pub(crate) fn all<'a, E: Evidence, T: Trace>(
     } else {
         race.reason
     };
-    Ok(Preferred { left: near, reason, spilled_from, offered })
+    Ok(Preferred { left: near, reason, offered })
 }
 
 /// Candidates on their way through the preferences, beside those that would be left if nothing were down.
@@ -178,12 +175,7 @@ fn capacity<'a, T: Trace>(fresh: Candidates<'a>, spilling: Set, trace: &mut T) -
 }
 
 /// Whose request it would have been but for capacity.
-#[derive(Default)]
-struct Offered {
-    spilled_from: Option<RegionId>,
-    regions: Set,
-}
-
+///
 /// Chooses as if nothing were full, then without what that would have chosen and is full, and so on: each region that is
 /// left behind counts the request as one that it was offered, so that what it keeps is its share of all of them.
 fn offered_to<E: Evidence>(
@@ -191,8 +183,8 @@ fn offered_to<E: Evidence>(
     (route, pool): (&Route, (PoolId, &Pool)),
     input: &Input<'_, E>,
     random: &Random,
-) -> Offered {
-    let (mut offered, mut left) = (Offered::default(), before);
+) -> Set {
+    let (mut offered, mut left) = (Set::default(), before);
     loop {
         let (mut race, mut random) =
             (Race { left, wished: left, reason: None, missed: false }, random.clone());
@@ -207,8 +199,7 @@ fn offered_to<E: Evidence>(
             full.then_some(Reason::ExcludedCapacity)
         });
         if !left.iter().any(|candidate| candidate.backend.region == region) {
-            offered.spilled_from.get_or_insert(region);
-            offered.regions.insert(region.index());
+            offered.insert(region.index());
         }
     }
 }

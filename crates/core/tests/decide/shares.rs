@@ -47,7 +47,7 @@ fn a_region_keeps_its_share_of_what_it_is_offered_and_the_rest_spills_over() {
         let spilled = plans.iter().filter(|plan| plan.region.index() == 1);
         for plan in spilled {
             assert_eq!(plan.reason.name(), "won.spillover");
-            assert_eq!(plan.spilled_from.map(|region| region.index()), Some(0));
+            assert!(plan.offered.iter().eq([0, 1]), "its own region, and the one that it has spilled from");
         }
     }
 }
@@ -91,7 +91,7 @@ fn what_is_full_everywhere_stays_where_it_is_best() {
     scene.generation.regions.iter_mut().for_each(|region| region.capacity = Some(1));
     scene.evidence.offered = vec![1_000_000; 2];
     let plans = plans(&mut scene, 0, 500);
-    assert!(plans.iter().all(|plan| plan.region.index() == 0 && plan.spilled_from.is_none()));
+    assert!(plans.iter().all(|plan| plan.region.index() == 0 && plan.offered.iter().eq([0])));
 }
 
 /// Where each of a thousand keys goes.
