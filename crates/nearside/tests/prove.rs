@@ -119,6 +119,16 @@ fn a_repeat_that_leaves_is_found() {
 }
 
 #[test]
+fn who_is_refused_for_want_of_a_home_is_no_loss() {
+    let home =
+        "residency: eu-only, home: { from: [cookie: home], map: { one: frankfurt }, unknown: refuse } }";
+    let text = FILE.replacen("residency: eu-only }", home, 1);
+    let generation = nearside_config::load(&text).unwrap_or_else(|report| panic!("{report}")).0;
+    assert!(generation.routes.routes()[0].home.is_some());
+    assert_eq!(dark(&generation), []);
+}
+
+#[test]
 fn a_class_survives_what_it_has_to_or_the_loss_is_named() {
     assert_eq!(dark(&generation()), []);
     let mut weak = generation();

@@ -18,7 +18,7 @@ mod fixture;
 
 pub use bound::{Bound, failover_bound};
 pub use demand::{Demand, Origin};
-pub use prove::{Dark, Decide, Hole, Proof, World, dark, prove, prove_with};
+pub use prove::{AT_ONCE, Dark, Decide, Hole, Proof, World, dark, prove, prove_with};
 pub use scene::{Entrance, Scene, mark};
 pub use serving::{Loss, Part, Serving, region_loss, serving};
 pub use shift::{Carried, Load, Overload, PlaceShift, RegionShift, Shift, Unserved, overloads};

@@ -7,7 +7,7 @@
 pub(crate) mod places;
 mod world;
 
-pub use world::World;
+pub use world::{AT_ONCE, World};
 
 use nearside_core::generation::Region;
 use nearside_core::host::Pattern;
@@ -32,7 +32,7 @@ pub struct Proof {
     pub classes: Vec<ClassId>,
     /// The states that were walked.
     pub states: u64,
-    /// Whether the regions were so many that no more than a few at a time were lost or drained.
+    /// Whether the regions were so many that no more than [`AT_ONCE`] at a time were lost or drained.
     pub bounded: bool,
 }
 

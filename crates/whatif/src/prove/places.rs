@@ -1,5 +1,6 @@
 //! The clients that a route's rules can tell apart.
 
+use nearside_core::generation::Cidr;
 use nearside_core::place::{Area, Continent, Country, Subdivision};
 use nearside_core::residency::{Residency, Unknown};
 use nearside_core::route::Route;
@@ -45,8 +46,15 @@ impl Client {
         }
     }
 
-    /// Whether it is refused for want of a known place.
+    /// Whether it is refused whatever is well, for want of a known place or home.
     pub(crate) fn is_refused(&self, generation: &Generation, route: &Route) -> bool {
+        let homeless = route.home.as_ref().is_some_and(|home| {
+            home.refuse_unknown && self.home.as_ref().is_none_or(|value| home.region(value).is_none())
+        });
+        homeless || self.is_nowhere(generation, route)
+    }
+
+    fn is_nowhere(&self, generation: &Generation, route: &Route) -> bool {
         match &route.residency {
             Residency::None => false,
             Residency::Always(class) => {
@@ -99,34 +107,49 @@ fn allows_unknown(generation: &Generation, class: ClassId) -> bool {
 /// One client of each kind that `route` can tell apart, from each place and with each home.
 pub(super) fn clients(route: &Route) -> Vec<Client> {
     let somewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    let mut kinds: Vec<(Place, IpAddr)> = vec![(Place::UNKNOWN, somewhere)];
-    kinds.extend(Country::all().map(|country| (Place::of(country), somewhere)));
-    let continent = |continent| Place { continent: Some(continent), ..Place::UNKNOWN };
-    kinds.extend(Continent::ALL.map(|it| (continent(it), somewhere)));
+    let (mut places, mut addresses) = (vec![Place::UNKNOWN], vec![somewhere]);
+    places.extend(Country::all().map(Place::of));
+    places.extend(Continent::ALL.map(|it| Place { continent: Some(it), ..Place::UNKNOWN }));
     let lawful = match &route.residency {
         Residency::Chosen { by_area, .. } => by_area.iter().map(|(area, _)| *area).collect(),
         Residency::None | Residency::Always(_) => Vec::new(),
     };
     for area in lawful.into_iter().chain(route.geo.iter().map(|(area, _)| *area)) {
         match area {
+            // Every set of networks that some address is in is that of one which begins a network, or follows its last.
             Area::Subnet(network) => {
-                let inside: Vec<(Place, IpAddr)> =
-                    kinds.iter().map(|(place, _)| (*place, network.address)).collect();
-                kinds.extend(inside);
+                addresses.extend([Some(network.address), after(network)].iter().flatten())
             }
             Area::State(state) => {
-                kinds.push((Place::in_state(state), somewhere));
                 let other = ["XX", "XY"].iter().filter_map(|local| Subdivision::new(state.country(), local));
-                kinds.extend(other.map(|other| (Place::in_state(other), somewhere)));
+                places.extend(other.chain([state]).map(Place::in_state));
             }
             Area::Country(_) | Area::Group(_) | Area::Continent(_) | Area::World => {}
         }
     }
-    alike(kinds, route)
+    addresses.sort_unstable();
+    addresses.dedup();
+    let from = |place: Place| addresses.iter().map(move |address| (place, *address));
+    alike(places.into_iter().flat_map(from), route)
+}
+
+/// The address that follows the last one of `network`.
+fn after(network: Cidr) -> Option<IpAddr> {
+    let host = |length: u8| u32::from(length.saturating_sub(network.prefix));
+    match network.address {
+        IpAddr::V4(first) => {
+            let next = 1_u32.checked_shl(host(32)).and_then(|size| first.to_bits().checked_add(size));
+            next.map(|bits| IpAddr::V4(bits.into()))
+        }
+        IpAddr::V6(first) => {
+            let next = 1_u128.checked_shl(host(128)).and_then(|size| first.to_bits().checked_add(size));
+            next.map(|bits| IpAddr::V6(bits.into()))
+        }
+    }
 }
 
 /// Leaves one of those that all rules treat alike, and gives it each home.
-fn alike(kinds: Vec<(Place, IpAddr)>, route: &Route) -> Vec<Client> {
+fn alike(kinds: impl Iterator<Item = (Place, IpAddr)>, route: &Route) -> Vec<Client> {
     let mut seen = Vec::new();
     let mut clients = Vec::new();
     let values = route.home.iter().flat_map(|home| home.map.iter().map(|(value, _)| Some(value.clone())));
@@ -149,4 +172,43 @@ fn alike(kinds: Vec<(Place, IpAddr)>, route: &Route) -> Vec<Client> {
         }
     }
     clients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nearside_core::PoolId;
+    use nearside_core::host::Pattern;
+    use nearside_core::place::ByArea;
+
+    fn route(networks: &[(&str, u8)]) -> Route {
+        let network = |(address, prefix): &(&str, u8)| {
+            (Area::Subnet(Cidr { address: address.parse().unwrap(), prefix: *prefix }), ClassId::new(0))
+        };
+        let by_area = ByArea::new(networks.iter().map(network).collect());
+        let residency = Residency::Chosen { by_area, by_home: Box::default() };
+        Route { residency, ..Route::new("r", Pattern::Any, PoolId::new(0)) }
+    }
+
+    #[test]
+    fn a_network_within_another_does_not_hide_it() {
+        let route = route(&[("10.0.0.0", 8), ("10.0.0.0", 16), ("10.255.0.0", 16), ("255.0.0.0", 8)]);
+        let clients = clients(&route);
+        let seen = |first: u8, second: &[u8]| {
+            clients.iter().any(|client| match client.address.ip() {
+                IpAddr::V4(v4) => v4.octets()[0] == first && !second.contains(&v4.octets()[1]),
+                IpAddr::V6(_) => false,
+            })
+        };
+        assert!(seen(10, &[0, 255]), "what is in the wide network alone: {clients:?}");
+        assert!(seen(255, &[]) && seen(11, &[]), "the last network, and what is in none: {clients:?}");
+    }
+
+    #[test]
+    fn many_networks_are_as_many_kinds() {
+        let names: Vec<String> = (0..64).map(|number| format!("10.{number}.0.0")).collect();
+        let networks: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 16)).collect();
+        // One of each network and one outside; of a known place or not; with no home or with one that nobody knows.
+        assert_eq!(clients(&route(&networks)).len(), 65 * 2 * 2);
+    }
 }

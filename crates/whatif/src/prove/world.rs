@@ -18,7 +18,7 @@ pub(super) enum Fate {
 /// Up to so many regions every combination of fates is walked; of more, those in which a few are not up.
 const EVERY: usize = 7;
 /// How many of many regions may be lost or drained at a time.
-const AT_ONCE: usize = 3;
+pub const AT_ONCE: usize = 3;
 
 /// Every combination of fates of `regions`, by region; and whether it is not quite every one.
 pub(super) fn worlds(regions: &[RegionId]) -> (Vec<Vec<Fate>>, bool) {

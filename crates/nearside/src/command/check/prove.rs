@@ -3,7 +3,7 @@
 use crate::told::{list, text, texts};
 use crate::{Done, explanation, out};
 use nearside_core::{Choice, ClassId, Facts, Generation, RegionId, Target};
-use nearside_whatif::{Dark, Hole, Proof, dark, prove};
+use nearside_whatif::{AT_ONCE, Dark, Hole, Proof, dark, prove};
 use serde_json::{Value, json};
 
 /// Prints the proof, or the first state in which it fails.
@@ -92,8 +92,11 @@ fn draw(told: &Value) -> String {
             lines.push(format!("no route is of class {class:?}"));
             continue;
         }
-        let bounded =
-            if proof["bounded"] == true { ", at most 3 regions lost or drained at a time" } else { "" };
+        let bounded = if proof["bounded"] == true {
+            format!(", at most {AT_ONCE} regions lost or drained at a time")
+        } else {
+            String::new()
+        };
         lines.push(format!(
             "no request of class {class:?} can reach a region outside it; {} states of {} route{}{bounded}",
             proof["states"],
