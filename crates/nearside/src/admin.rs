@@ -1,4 +1,5 @@
-//! The admin interface: health, readiness, metrics and status, on a Unix socket and, where the file says so, on TCP.
+//! The admin interface: health, readiness, metrics, status and explanations, on a Unix socket and, where the file says
+//! so, on TCP; upgrades on the Unix socket alone.
 
 mod socket;
 

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve; reloads by itself when the file or a certificate changes.
+    /// Serve; reloads by itself when the file, a geo table or a certificate changes.
     Run(RunArgs),
     /// Serve the shipped routes.yaml with sample backends at simulated distances.
     Demo(DemoArgs),
@@ -91,8 +91,9 @@ pub(crate) struct DemoArgs {
     /// Where the demo pretends to be, as for `run`: how far away regions seem depends on it.
     #[arg(long, env = "NEARSIDE_PLACE", default_value = "DE")]
     pub(crate) place: String,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
+    /// The folder of keys, the local authority and the admin socket [default: `demo` in the folder of `run`].
+    #[arg(long, env = "NEARSIDE_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// `nearside check`.
@@ -145,7 +146,7 @@ pub(crate) struct ExplainArgs {
     /// Where the PoP stands, as for `run`: without it nothing is near or far.
     #[arg(long, env = "NEARSIDE_PLACE")]
     pub(crate) place: Option<String>,
-    /// Suppose that the request names this home, signed as the route asks for.
+    /// Suppose that the request names this home, as if it were signed where the route wants that.
     #[arg(long, value_name = "VALUE")]
     pub(crate) home: Option<String>,
     /// Chance, as a number: the weighted choice depends on it.
@@ -232,7 +233,8 @@ pub(crate) struct GeoArgs {
     /// The addresses.
     #[arg(required_unless_present = "diff")]
     pub(crate) addresses: Vec<IpAddr>,
-    /// Compare the file's tables with this one: which networks change place, and which of those change residency class.
+    /// Compare the file's tables with this one, in the place of all of them: which networks change place, and which of
+    /// those change residency class.
     #[arg(long, value_name = "NEW.mmdb", conflicts_with = "addresses")]
     pub(crate) diff: Option<PathBuf>,
     /// Print JSON.

@@ -1,5 +1,6 @@
 //! Serving: the wiring of a PoP, from its file to its end.
 
+use crate::admin::Listening;
 use crate::control::{Control, Opening, Settled};
 use crate::gates;
 use crate::handover::{Family, Met, Predecessor, Program, Succession};
@@ -24,7 +25,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
@@ -134,7 +134,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
 struct Inherited {
     generation: u64,
     sockets: Vec<(SocketAddr, TcpListener)>,
-    admin: Option<(UnixListener, Option<(SocketAddr, TcpListener)>)>,
+    admin: Option<Listening>,
     memories: Vec<Memory>,
     marks: HashMap<Arc<str>, Now>,
     is_kept: bool,
@@ -142,12 +142,12 @@ struct Inherited {
 
 impl Inherited {
     fn of(met: Option<Met>) -> Self {
-        let Some(Met { legacy, sockets, unix, tcp }) = met else { return Self::default() };
+        let Some(Met { legacy, sockets, admin }) = met else { return Self::default() };
         info!(pid = legacy.pid, "taking over");
         Self {
             generation: legacy.generation,
             sockets,
-            admin: Some((unix, tcp)),
+            admin: Some(admin),
             memories: legacy.memories,
             marks: legacy
                 .marks

@@ -88,7 +88,9 @@ pub(crate) fn example(generation: &Generation, pool: PoolId) -> Option<Example> 
 
 fn example_of(route: &Route) -> Option<Example> {
     let host = match route.hosts.first()? {
-        Pattern::Exact(host) | Pattern::Below(host) => host.to_string(),
+        Pattern::Exact(host) => host.to_string(),
+        // The name that the wildcard hangs on is not below itself.
+        Pattern::Below(host) => format!("host.{host}"),
         Pattern::Any => "host.invalid".to_owned(),
     };
     let path = match &route.path {
@@ -167,5 +169,28 @@ mod tests {
             assert!((first - 0.75).abs() < 0.08, "{balance}: {shares:?}");
             assert!((first + shares[1].unwrap() - 1.0).abs() < 1e-9, "{balance}: {shares:?}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_host_and_path_has_an_example() {
+        let check = |host: &str, path: &str, expected: Option<&str>| {
+            let text = format!(
+                "version: 1\nregions: {{ a: {{}} }}\npools: {{ web: {{ backends: [{{ url: \"http://127.0.0.1:1\", region: a }}] }} }}\n\
+                 routes:\n  - {{ host: \"{host}\", path: \"{path}\", pool: web }}\n  \
+                 - {{ host: taken.example, path: /fixed, answer: {{ status: 200, body: x }} }}\n\
+                 listeners: [{{ bind: \"127.0.0.1:2\" }}]\n"
+            );
+            let (generation, ..) = nearside_config::load(&text).unwrap();
+            let found = example(&generation, PoolId::new(0));
+            assert_eq!(
+                found.map(|it| format!("{}{}", it.host, it.path)).as_deref(),
+                expected,
+                "{host}{path}"
+            );
+        };
+        check("www.example", "/*", Some("www.example/"));
+        check("www.example", "/a", Some("www.example/a"));
+        check("*.shop.example", "/a/*", Some("host.shop.example/a/"));
+        check("*", "/*", Some("host.invalid/"));
     }
 }

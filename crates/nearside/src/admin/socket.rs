@@ -65,10 +65,10 @@ pub(crate) struct Admin(Option<Listening>);
 pub(crate) fn bind(
     folder: &Path,
     address: Option<SocketAddr>,
-    met: Option<(UnixListener, Option<(SocketAddr, TcpListener)>)>,
+    met: Option<Listening>,
 ) -> anyhow::Result<Listening> {
     let path = state::socket(folder);
-    if let Some((unix, tcp)) = met {
+    if let Some(Listening { unix, tcp }) = met {
         let tcp = match (address, tcp) {
             (Some(address), Some((known, socket))) if address == known => Some((known, socket)),
             (Some(address), _) => Some((address, bind_tcp(address)?)),

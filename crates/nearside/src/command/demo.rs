@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Done> {
     nearside_telemetry::init_logging(Format::Auto)?;
     let Some(Loaded { generation, .. }) = file::load_or_tell(&args.file)? else { return Ok(Done::Refused) };
-    let folder = folder(args.state.state_dir.as_deref())?;
+    let folder = folder(args.state_dir.as_deref())?;
     state::make(&folder)?;
     if crate::client::status(&folder)?.is_some() {
         bail!(

@@ -145,9 +145,11 @@ impl Change<'_> {
                 }
             };
             tokio::select! {
-                followed = self.follow(folder, before, &mut progress) => followed.map(Ok),
-                () = given_up => Ok(Err("the time is over")),
+                // First, so that Ctrl-C is heard before anything is shown.
+                biased;
                 _ = tokio::signal::ctrl_c() => Ok(Err("interrupted")),
+                () = given_up => Ok(Err("the time is over")),
+                followed = self.follow(folder, before, &mut progress) => followed.map(Ok),
             }
         });
         progress.end();

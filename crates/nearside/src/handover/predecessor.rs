@@ -2,6 +2,7 @@
 
 use super::wire::Wire;
 use super::{Answer, Legacy, PROTOCOL, Rest, Serving};
+use crate::admin::Listening;
 use anyhow::{Context, bail, ensure};
 use nearside_telemetry::field;
 use std::fs::File;
@@ -31,10 +32,8 @@ pub(crate) struct Met {
     pub(crate) legacy: Legacy,
     /// The listeners' sockets, with the addresses that its file names.
     pub(crate) sockets: Vec<(SocketAddr, TcpListener)>,
-    /// The admin interface's Unix socket.
-    pub(crate) unix: UnixListener,
-    /// The admin interface's TCP socket.
-    pub(crate) tcp: Option<(SocketAddr, TcpListener)>,
+    /// The admin interface's.
+    pub(crate) admin: Listening,
 }
 
 impl Predecessor {
@@ -79,7 +78,7 @@ impl Predecessor {
             .transpose()?;
         let each = legacy.listeners.iter().map(|address| Ok(listener((*address, receive()?))));
         let sockets = each.collect::<anyhow::Result<_>>()?;
-        Ok(Met { sockets, unix, tcp, legacy })
+        Ok(Met { sockets, admin: Listening { unix, tcp }, legacy })
     }
 
     /// Tells it why this process ends: it goes on.
