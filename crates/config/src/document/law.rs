@@ -23,7 +23,7 @@ document! {
         overrides: Names<Cidr, Place> = Names::default(),
         /// What a new table has to say of these addresses, or it is refused.
         canaries: Names<IpAddr, Country> = Names::default(),
-        /// An older table is a warning and a metric.
+        /// An older table is a warning.
         max_age: Time = Time::secs(45 * 86_400),
     }
 }
