@@ -1,5 +1,6 @@
 //! What is known of one backend. Reading is lock-free; what is rare is written under one lock.
 
+mod distance;
 mod memory;
 
 pub use memory::Memory;
@@ -67,6 +68,8 @@ pub struct Cell {
     held_until: AtomicU64,
     ramped_until: AtomicU64,
     rtt_micros: AtomicU32,
+    rtt_at: AtomicU64,
+    rtt_lasts: AtomicU64,
     errors: AtomicU32,
     heard_at: AtomicU64,
     pub(crate) pace: Pace,
@@ -130,6 +133,8 @@ impl Cell {
             held_until: AtomicU64::new(0),
             ramped_until: AtomicU64::new(0),
             rtt_micros: AtomicU32::new(0),
+            rtt_at: AtomicU64::new(0),
+            rtt_lasts: AtomicU64::new(u64::MAX),
             errors: AtomicU32::new(0),
             heard_at: AtomicU64::new(0),
             pace: Pace::default(),
@@ -236,18 +241,12 @@ impl Cell {
         self.doubt.load(Ordering::Relaxed) == SUSPECTED
     }
 
-    /// Notes the round trip of a TCP handshake or of a live connection.
-    pub fn observe_rtt(&self, sample: Duration, now: Now) {
-        let micros = self.story().rtt.observe(sample, now);
-        self.rtt_micros.store(micros, Ordering::Relaxed);
-    }
-
-    /// The state at `now`, without lock or allocation. The round trip is the measured one.
+    /// The state at `now`, without lock or allocation. The round trip is the measured one, unless that was too long
+    /// ago.
     #[must_use]
     pub fn state(&self, now: Now) -> State {
         let verdict = self.verdict();
         let held_until = self.held_until.load(Ordering::Relaxed);
-        let rtt = self.rtt_micros.load(Ordering::Relaxed);
         State {
             verdict,
             ejected: now.as_millis() < self.ejected_until.load(Ordering::Relaxed),
@@ -255,7 +254,7 @@ impl Cell {
             in_grace: false,
             held: verdict == Verdict::Healthy && now.as_millis() < held_until,
             ramp: ramp(held_until, self.ramped_until.load(Ordering::Relaxed), now),
-            rtt_micros: (rtt != 0).then_some(rtt),
+            rtt_micros: self.fresh_rtt(now),
             in_flight: self.in_flight.now(),
         }
     }

@@ -98,6 +98,9 @@ impl Registry {
                 grace_ends: kept.marks.grace_ends(generation, backend),
             };
             memory.iter().for_each(|memory| entry.name.recall(&memory.addresses));
+            if let Some(pool) = generation.pool(backend.pool) {
+                entry.cell.probed_each(pool.probe.interval);
+            }
             entry
         };
         let entries = generation.backends.iter().map(|backend| entry(kept, backend)).collect();

@@ -45,11 +45,13 @@ pub struct BackendStatus {
     pub held_until: Option<u64>,
     /// The share of its weight that it takes after a recovery, in thousandths.
     pub ramp: Option<u16>,
-    /// Its round trip in milliseconds.
+    /// Its round trip in milliseconds, as decisions are told it.
     pub rtt_ms: Option<f64>,
-    /// Milliseconds since that was measured; none when it is estimated by distance.
+    /// How that is known: `measured`, by `distance`, or `stale`: measured too long ago, and the distance is not known.
+    pub rtt_by: Option<&'static str>,
+    /// Milliseconds since one was measured, whether it still stands or not.
     pub rtt_age_ms: Option<u64>,
-    /// How far measured round trips lie from it in the mean.
+    /// How far measured round trips lie from their average in the mean.
     pub rtt_spread_ms: Option<f64>,
     /// Requests that it is answering.
     pub in_flight: u32,
@@ -81,7 +83,13 @@ impl View {
         let (measured, story) = (cell.state(now), cell.story().clone());
         let (ejected_until, held_until) = cell.ends(now);
         let drain = self.generation.drain_of(backend);
-        let rtt = measured.rtt_micros.or(entry.estimate);
+        let rtt = measured.rtt_micros.or_else(|| entry.guess());
+        let by = match (measured.rtt_micros, entry.estimate) {
+            (Some(_), _) => "measured",
+            (None, Some(_)) => "distance",
+            (None, None) => "stale",
+        };
+        let was_measured = story.rtt.smooth();
         let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
         BackendStatus {
             key: cell.key().to_string(),
@@ -104,10 +112,9 @@ impl View {
             held_until: held_until.map(Now::as_millis).filter(|_| measured.held),
             ramp: measured.ramp,
             rtt_ms: rtt.map(|micros| f64::from(micros) / 1000.0),
-            rtt_age_ms: measured
-                .rtt_micros
-                .map(|_| now.as_millis().saturating_sub(story.rtt.at().as_millis())),
-            rtt_spread_ms: measured.rtt_micros.map(|_| f64::from(story.rtt.spread()) / 1000.0),
+            rtt_by: rtt.map(|_| by),
+            rtt_age_ms: was_measured.map(|_| now.as_millis().saturating_sub(story.rtt.at().as_millis())),
+            rtt_spread_ms: was_measured.map(|_| f64::from(story.rtt.spread()) / 1000.0),
             in_flight: measured.in_flight,
             connections: cell.connections().now(),
             addresses: entry.name.shown(),

@@ -44,6 +44,13 @@ pub(crate) struct Entry {
     pub(crate) grace_ends: Option<Now>,
 }
 
+impl Entry {
+    /// The round trip while no measured one stands: by distance, or, where the region's place is not known, as it was last.
+    pub(crate) fn guess(&self) -> Option<u32> {
+        self.estimate.or_else(|| self.cell.last_rtt())
+    }
+}
+
 impl View {
     /// The generation that this indexes.
     #[must_use]
@@ -165,7 +172,8 @@ impl Evidence for View {
         let Some(entry) = self.entries.get(backend.index()) else { return State::default() };
         let state = entry.cell.state(now);
         let in_grace = entry.grace_ends.is_some_and(|end| now < end);
-        State { rtt_micros: state.rtt_micros.or(entry.estimate), in_grace, ..state }
+        let rtt_micros = state.rtt_micros.or_else(|| entry.guess());
+        State { rtt_micros, in_grace, ..state }
     }
 
     fn turn(&self, pool: PoolId) -> u64 {

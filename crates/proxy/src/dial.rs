@@ -15,6 +15,7 @@ pub use memory::Memory;
 pub use preamble::{Parties, Preamble};
 
 use crate::io::{Io, Wire};
+use crate::round_trip;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -22,7 +23,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ pub async fn dial(
         Ok(None) => return Err(DialError::NoAddress),
         Ok(Some(outcome)) => outcome.map_err(DialError::Refused)?,
     };
-    let round_trip = round_trip(&winner.wire).unwrap_or(winner.took);
+    let round_trip = round_trip::of_handshake(&winner.wire).unwrap_or(winner.took);
     if let Some(preamble) = &to.preamble {
         let bytes = preamble.bytes().map_err(DialError::Refused)?;
         let written = timeout_at(deadline, winner.wire.write_all(&bytes)).await;
@@ -144,17 +144,6 @@ pub async fn dial(
         }
     };
     Ok(Dialled { io, address: winner.address, round_trip })
-}
-
-/// The kernel's measure of the handshake, with the simulated distance where there is one.
-fn round_trip(wire: &Wire) -> Option<Duration> {
-    let info = pingora_core::protocols::l4::ext::get_tcp_info(wire.socket().as_raw_fd()).ok()?;
-    let measured = Duration::from_micros(u64::from(info.tcpi_rtt));
-    let added = match wire {
-        Wire::Tcp(_) | Wire::Unix(_) => Duration::ZERO,
-        Wire::Far(far) => far.round_trip(),
-    };
-    (info.tcpi_rtt > 0).then_some(measured + added)
 }
 
 /// A dead peer is noticed within half a minute, whether bytes are in flight or not.

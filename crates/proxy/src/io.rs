@@ -43,13 +43,19 @@ pub enum Io {
 }
 
 impl Io {
+    /// What lies under TLS.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
     /// The socket.
     #[must_use]
     pub fn socket(&self) -> SockRef<'_> {
-        match self {
-            Self::Plain(wire) => wire.socket(),
-            Self::Tls(tls) => tls.get_ref().0.socket(),
-        }
+        self.wire().socket()
     }
 
     /// The protocol that ALPN chose.

@@ -20,6 +20,7 @@ pub mod pool;
 pub mod prober;
 mod refused;
 pub mod request;
+mod round_trip;
 pub mod service;
 pub mod side;
 pub mod stock;

@@ -178,8 +178,8 @@ impl Pools {
         slot.keep(worker.id, Idle { io, key, address, lease, since, keepalive });
     }
 
-    /// Closes what has died or idled for long enough, and what no backend of `live` has a use for. To be called each
-    /// second.
+    /// Closes what has died or idled for long enough, and what no backend of `live` has a use for; notes what the others
+    /// have seen of the distance. To be called each second.
     pub fn sweep(&self, live: &Live) {
         let mut current = self.current();
         self.adopt(&mut current, live);
@@ -187,16 +187,20 @@ impl Pools {
         let slots: Vec<_> = current.slots.iter().flatten().cloned().collect();
         drop(current);
         let now = Instant::now();
-        let mut keepalives = HashMap::new();
-        for backend in &live.generation.backends {
+        let mut known = HashMap::new();
+        for (id, backend) in live.generation.backends.iter().enumerate() {
             if let Some(pool) = live.generation.pool(backend.pool) {
-                keepalives.insert(&backend.key, pool.connections.keepalive);
+                known.insert(&backend.key, (BackendId::new(id), pool.connections.keepalive));
             }
         }
         for slot in slots.into_iter().chain(own) {
-            match keepalives.get(&slot.key.backend) {
-                Some(keepalive) => slot.sweep(now, *keepalive),
-                None => slot.retire(),
+            let Some((id, keepalive)) = known.get(&slot.key.backend) else {
+                slot.retire();
+                continue;
+            };
+            let round_trip = slot.sweep(now, *keepalive);
+            if let Some((cell, round_trip)) = live.evidence.cell(*id).zip(round_trip) {
+                cell.observe_kept_rtt(round_trip, live.evidence.now());
             }
         }
     }

@@ -59,6 +59,7 @@ impl Cell {
         (story.ejections, story.ejection_ends) = (memory.ejections, Now::from_millis(memory.ejection_ends));
         if let Some((micros, at)) = memory.rtt {
             story.rtt = Rtt::recalled(micros, Now::from_millis(at));
+            self.rtt_at.store(at, Ordering::Relaxed);
             self.rtt_micros.store(micros, Ordering::Relaxed);
         }
         drop(story);

@@ -62,6 +62,45 @@ async fn distance_stands_in_until_a_round_trip_is_measured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_round_trip_that_is_not_renewed_gives_way_to_distance() {
+    let registry = registry();
+    let generation = Arc::new(generation("a@frankfurt b@nowhere"));
+    let view = registry.view(&generation, Position::new(53.35, -6.26));
+    let known = |index: usize| {
+        let told = &view.snapshot()[index];
+        let state = view.state(id(index), view.now());
+        assert_eq!(told.rtt_ms, state.rtt_micros.map(|micros| f64::from(micros) / 1000.0));
+        (told.rtt_by.unwrap_or("-"), told.rtt_ms.is_some_and(|millis| millis == 3.0), told.rtt_age_ms)
+    };
+    assert_eq!((known(0), known(1)), (("distance", false, None), ("-", false, None)));
+    for index in [0, 1] {
+        view.cell(id(index)).unwrap().observe_rtt(Duration::from_millis(3), view.now());
+    }
+    tokio::time::advance(Duration::from_mins(9)).await;
+    assert_eq!((known(0), known(1)), (("measured", true, Some(540_000)), ("measured", true, Some(540_000))));
+    view.cell(id(1)).unwrap().observe_kept_rtt(Duration::from_millis(3), view.now());
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_eq!(known(0), ("distance", false, Some(660_000)));
+    assert_eq!(known(1), ("measured", true, Some(120_000)), "a kept connection has renewed it");
+    tokio::time::advance(Duration::from_mins(9)).await;
+    // Nothing else is known of it, and a known one beats an unknown one.
+    assert_eq!(known(1), ("stale", true, Some(660_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_probed_rarely_stands_for_three_intervals() {
+    let registry = registry();
+    let mut rarely = generation("a@frankfurt");
+    rarely.pools[0].probe.interval = Duration::from_mins(20);
+    let view = registry.view(&Arc::new(rarely), Position::new(53.35, -6.26));
+    view.cell(id(0)).unwrap().observe_rtt(Duration::from_millis(3), view.now());
+    tokio::time::advance(Duration::from_mins(59)).await;
+    assert_eq!(view.state(id(0), view.now()).rtt_micros, Some(3000));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_ne!(view.state(id(0), view.now()).rtt_micros, Some(3000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn status_says_who_says_so_and_since_when() {
     let view = view(&registry(), "a@x b@y/2!");
     let began = view.now();

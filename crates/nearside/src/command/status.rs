@@ -166,14 +166,15 @@ fn backends(status: &Value, now: u64) -> String {
 
 fn rtt(backend: &Value) -> String {
     let Some(millis) = backend["rtt_ms"].as_f64() else { return "-".to_owned() };
-    match (backend["rtt_age_ms"].as_u64(), backend["rtt_spread_ms"].as_f64()) {
-        (Some(age), Some(spread)) => {
-            // What was not measured for a while is told with its age.
-            let old = if age > 60_000 { format!(", {} ago", ago(age / 1000)) } else { String::new() };
-            format!("{millis:.1} ms \u{b1}{spread:.1}{old}")
-        }
-        _ => format!("~{millis:.1} ms"),
+    if backend["rtt_by"] == "distance" {
+        return format!("~{millis:.1} ms");
     }
+    let spread = backend["rtt_spread_ms"].as_f64().unwrap_or_default();
+    // What was not measured for a while is told with its age.
+    let age = backend["rtt_age_ms"].as_u64().filter(|age| *age > 60_000);
+    let old = age.map_or_else(String::new, |age| format!(", {} ago", ago(age / 1000)));
+    let stale = if backend["rtt_by"] == "stale" { ", stale" } else { "" };
+    format!("{millis:.1} ms \u{b1}{spread:.1}{old}{stale}")
 }
 
 /// What keeps a backend from its requests.
@@ -233,6 +234,20 @@ mod tests {
         {
             assert_eq!(ago(seconds), expected);
         }
+    }
+
+    #[test]
+    fn a_round_trip_is_told_with_what_it_is_worth() {
+        let check = |by: &str, age: Option<u64>, expected: &str| {
+            let fields = json!({ "rtt_ms": 20.04, "rtt_by": by, "rtt_age_ms": age, "rtt_spread_ms": 0.3 });
+            assert_eq!(rtt(&fields), expected);
+        };
+        check("measured", Some(900), "20.0 ms \u{b1}0.3");
+        check("measured", Some(150_000), "20.0 ms \u{b1}0.3, 2 min 30 s ago");
+        check("stale", Some(900_000), "20.0 ms \u{b1}0.3, 15 min 0 s ago, stale");
+        check("distance", None, "~20.0 ms");
+        check("distance", Some(900_000), "~20.0 ms");
+        assert_eq!(rtt(&json!({ "rtt_ms": null })), "-");
     }
 
     #[test]

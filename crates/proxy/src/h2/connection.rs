@@ -1,6 +1,6 @@
 //! A connection to a backend that carries many streams: how it is opened, and who may use it.
 
-use crate::h2::cork::Cork;
+use crate::h2::cork::{Cork, Glimpse};
 use crate::h2::shim::Peer;
 use crate::h2::upstream::Upstream;
 use crate::io::Io;
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What a backend may send on one stream before it was taken: enough for 800 Mbit/s over 80 ms.
@@ -38,6 +38,7 @@ pub struct Connection(Arc<Shared>);
 struct Shared {
     requests: Mutex<SendRequest<Bytes>>,
     state: Arc<State>,
+    glimpse: Glimpse,
     tls: bool,
 }
 
@@ -107,11 +108,9 @@ pub async fn connect(io: Io, worker: &Arc<Worker>) -> Result<Connection, Backend
     begin(io, Arc::clone(&worker.stock), tls).await
 }
 
-pub(super) async fn begin<T>(io: T, stock: Arc<Stock>, tls: bool) -> Result<Connection, BackendError>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+pub(super) async fn begin(io: Io, stock: Arc<Stock>, tls: bool) -> Result<Connection, BackendError> {
     let cork = Cork::new(io, stock, Peer::Backend);
+    let glimpse = cork.glimpse();
     let handshake = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -122,29 +121,27 @@ where
     let (requests, connection) = Box::pin(handshake).await.map_err(|_ended| BackendError::Reset)?;
     let state = Arc::new(State { sent: cork.sent(), ..State::default() });
     tokio::spawn(run(Box::pin(connection), cork, Arc::clone(&state)));
-    Ok(Connection(Arc::new(Shared { requests: Mutex::new(requests), state, tls })))
+    Ok(Connection(Arc::new(Shared { requests: Mutex::new(requests), state, glimpse, tls })))
 }
 
 /// The connection's task: ends when the connection has ended, or when nobody is left who could use it.
-async fn run<T>(mut connection: Pin<Box<::h2::client::Connection<Cork<T>>>>, cork: Cork<T>, state: Arc<State>)
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn run(
+    mut connection: Pin<Box<::h2::client::Connection<Cork<Io>>>>,
+    cork: Cork<Io>,
+    state: Arc<State>,
+) {
     poll_fn(|cx| poll_turn(&mut connection, &cork, &state, cx)).await;
     state.end();
     // The streams that were still open learn of the end from this.
     drop(connection);
 }
 
-fn poll_turn<T>(
-    connection: &mut Pin<Box<::h2::client::Connection<Cork<T>>>>,
-    cork: &Cork<T>,
+fn poll_turn(
+    connection: &mut Pin<Box<::h2::client::Connection<Cork<Io>>>>,
+    cork: &Cork<Io>,
     state: &State,
     cx: &mut Context<'_>,
-) -> Poll<()>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+) -> Poll<()> {
     loop {
         let ended = connection.as_mut().poll(cx).is_ready() || cork.fault().is_some();
         if ended {
@@ -182,6 +179,11 @@ impl Connection {
     #[must_use]
     pub fn streams(&self) -> usize {
         self.0.state.streams.load(Ordering::Relaxed)
+    }
+
+    /// The least round trip that it has seen of late.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.0.glimpse.round_trip()
     }
 
     /// How many streams the backend allows at a time; a guess until its SETTINGS have come.

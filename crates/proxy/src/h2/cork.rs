@@ -7,13 +7,16 @@
 
 use crate::deadline::Deadline;
 use crate::h2::shim::{Peer, Shim};
+use crate::io::Io;
+use crate::round_trip;
 use crate::stock::Stock;
 use ::h2::Reason;
 use bytes::{Buf, BytesMut};
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -51,6 +54,31 @@ struct Corked<T> {
     written: u64,
     stall: Deadline,
     stalled_at: Option<u64>,
+}
+
+/// A handle through which a connection's I/O is looked at. It keeps nothing open.
+pub(super) struct Glimpse(Weak<Mutex<Corked<Io>>>);
+
+impl Glimpse {
+    /// The least round trip that the connection has seen of late.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let corked = self.0.upgrade()?;
+        let corked = corked.lock().unwrap_or_else(PoisonError::into_inner);
+        round_trip::of_late(corked.io.wire())
+    }
+}
+
+impl fmt::Debug for Glimpse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Glimpse").finish_non_exhaustive()
+    }
+}
+
+impl Cork<Io> {
+    /// A look at what lies under it.
+    pub(super) fn glimpse(&self) -> Glimpse {
+        Glimpse(Arc::downgrade(&self.0))
+    }
 }
 
 impl<T> Cork<T> {

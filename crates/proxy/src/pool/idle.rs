@@ -3,6 +3,7 @@
 use super::gate::Permit;
 use super::key::Key;
 use crate::io::Io;
+use crate::round_trip;
 use nearside_health::InFlight;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -78,6 +79,9 @@ struct Learned {
 /// How long a lesson is remembered: a backend that closed connections because it restarted is soon trusted again.
 const LESSON: Duration = Duration::from_mins(5);
 
+/// So many connections, those used last, are asked for their round trip.
+const ASKED: usize = 2;
+
 /// A connection that closes sooner than this teaches nothing.
 const LEAST_LESSON: Duration = Duration::from_secs(2);
 
@@ -122,6 +126,12 @@ impl Stack {
             }
         }
         dead
+    }
+
+    /// The least round trip that the connections used last have seen of late.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let last = self.list.iter().rev().take(ASKED);
+        last.filter_map(|idle| round_trip::of_late(idle.io.wire())).min()
     }
 
     /// Takes everything out.

@@ -160,8 +160,8 @@ impl Slot {
         idle.is_some() || shared.is_some()
     }
 
-    /// Closes what has died, and what has been quiet for `keepalive`.
-    pub(super) fn sweep(&self, now: Instant, keepalive: Duration) {
+    /// Closes what has died, and what has been quiet for `keepalive`. The least round trip that what is left has seen of late.
+    pub(super) fn sweep(&self, now: Instant, keepalive: Duration) -> Option<Duration> {
         let mut state = self.state();
         let dead = state.stack.sweep(now);
         let mut over = Vec::new();
@@ -175,8 +175,11 @@ impl Slot {
             let old = one.connection.streams() == 0 && now.saturating_duration_since(quiet) >= keepalive;
             if ended || old { over.push(one) } else { state.shared.push(one) }
         }
+        let asked = state.shared.iter().filter_map(|shared| shared.connection.round_trip());
+        let round_trip = asked.chain(state.stack.round_trip()).min();
         drop(state);
         drop((dead, over));
+        round_trip
     }
 
     /// Closes all that is not in use, now and later.

@@ -80,6 +80,36 @@ async fn a_handshake_tells_the_backends_round_trip() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kept_connection_tells_that_the_path_has_become_shorter() {
+    let gate = Arc::new(Semaphore::new(1000));
+    for (protocol, backend) in
+        [(Protocol::H1, Sample::h1(OK).await), (Protocol::H2c, Sample::h2c(100, Arc::clone(&gate)).await)]
+    {
+        let world =
+            World::new(&[backend.address], |generation| generation.pools[0].connections.protocol = protocol);
+        let (live, worker) = (world.live(), world.worker(0));
+        let cell = live.evidence.cell(first()).unwrap();
+        let told = || cell.state(live.evidence.now()).rtt_micros.unwrap();
+        round(&world, &worker).await;
+        for _ in 0..20 {
+            cell.observe_rtt(Duration::from_millis(80), live.evidence.now());
+        }
+        assert!(told() > 70_000);
+        // A busy machine may make the first few unlike each other.
+        for _ in 0..200 {
+            round(&world, &worker).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
+            worker.pools.sweep(&live);
+            if told() < 20_000 {
+                break;
+            }
+        }
+        assert!(told() < 20_000, "{protocol:?}: {}", told());
+        backend.has_accepted(1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_a_second_before_the_backend_would() {
     let backend = Sample::h1("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nkeep-alive: timeout=5\r\n\r\n").await;
     let world = World::new(&[backend.address], |_| {});

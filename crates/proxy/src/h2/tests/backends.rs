@@ -6,6 +6,7 @@ use super::kit::{
 use crate::h2::connection::begin;
 use crate::h2::frames::kind;
 use crate::h2::{Connection, Upstream};
+use crate::io::{Io, Wire};
 use crate::side::{Backend, BackendError, Head, Length, Sink, Source};
 use ::h2::Reason;
 use ::h2::server::SendResponse;
@@ -23,7 +24,7 @@ type Far = ::h2::server::Connection<tokio::net::TcpStream, Bytes>;
 /// A connection to a backend of the `h2` crate, which has its own task that hands out the requests.
 async fn backend(builder: ::h2::server::Builder) -> (Connection, tokio::sync::mpsc::Receiver<Asked>) {
     let (near, far) = pair().await;
-    let connection = begin(near, Arc::default(), false).await.unwrap();
+    let connection = begin(Io::Plain(Wire::Tcp(near)), Arc::default(), false).await.unwrap();
     let (give, take) = tokio::sync::mpsc::channel(100);
     tokio::spawn(async move {
         let mut far: Far = builder.handshake(far).await.unwrap();
@@ -36,7 +37,7 @@ async fn backend(builder: ::h2::server::Builder) -> (Connection, tokio::sync::mp
 
 async fn raw(settings: &[u8]) -> (Connection, Raw) {
     let (near, far) = pair().await;
-    let connection = begin(near, Arc::default(), true).await.unwrap();
+    let connection = begin(Io::Plain(Wire::Tcp(near)), Arc::default(), true).await.unwrap();
     (connection, Raw::backend(far, settings).await)
 }
 
