@@ -25,6 +25,7 @@ pub mod signed;
 pub mod stage;
 pub mod streams;
 pub mod tool;
+pub mod wan;
 pub mod websocket;
 pub mod wire;
 

@@ -70,6 +70,12 @@ const TOOLS: &[Tool] = &[
         why: "a receiver of PROXY protocol headers that we did not write, and what nearside is compared with",
         needs: &[Need::Test, Need::Faults],
     },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        why: "makes the hosts of a wide area network",
+        needs: &[Need::Test],
+    },
     Tool { program: "pip3", package: "python3-pip", why: "fetches gRPC for Python", needs: &[Need::Test] },
     Tool {
         program: "openssl",
