@@ -3,6 +3,7 @@
 //! A case begins after SETTINGS were exchanged. Whatever breaks the rules in it bears the path `/hostile`, of which the
 //! backend may see nothing; or no more than a part, where the head of the request was lawful.
 
+mod backends;
 mod bodies;
 mod compression;
 mod ends;

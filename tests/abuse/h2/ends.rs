@@ -2,9 +2,11 @@
 
 use super::Client;
 use crate::setting::stage;
+use nearside_tests::client::{HOST, connect};
+use nearside_tests::edge::Setting;
 use nearside_tests::frames::code::{NO_ERROR, PROTOCOL};
-use nearside_tests::frames::{flag, frame, get, headers, kind, line};
-use nearside_tests::raw::Heard;
+use nearside_tests::frames::{Frame, Raw, flag, frame, get, headers, kind, line};
+use nearside_tests::raw::{Backend, Heard};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,4 +89,44 @@ async fn an_answer_that_does_not_want_the_upload_stops_it_without_blame() {
     assert_eq!((answer.kind, answer.status()), (kind::HEADERS, Some(413)));
     let stop = client.raw.until(kind::RESET).await.unwrap();
     assert_eq!((stop.stream, stop.code()), (1, NO_ERROR));
+}
+
+/// An edge that shuts down announces it, takes what was on its way, ends what is under way, and names its last stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_announces_itself_and_lets_streams_end() {
+    let backend = Backend::start();
+    let text = format!(
+        "version: 1\nregions: {{ frankfurt: {{}} }}\ndefaults: {{ probe: {{ interval: 1h }} }}\npools:\n  raw:\n    \
+         connections: {{ proxy_protocol: v1 }}\n    backends: [{{ url: \"http://{}\", region: frankfurt }}]\n\
+         routes:\n  - {{ host: {HOST}, pool: raw }}\n",
+        backend.address
+    );
+    let mut edge = Setting::new().run(&text).await;
+    let stream = connect(edge.authority.trusting(&[b"h2"]), edge.https, HOST).await.unwrap();
+    let mut raw = Raw::new(stream);
+    raw.begin(&[]).await.unwrap();
+    raw.send(&[headers(0, 1, &line("POST", "/a")), frame(kind::DATA, 0, 1, b"x")].concat()).await.unwrap();
+    raw.send(&frame(kind::PING, 0, 0, &[1; 8])).await.unwrap();
+    raw.until(kind::PING).await.unwrap();
+    edge.signal("TERM");
+    let last = |farewell: &Frame| u32::from_be_bytes(farewell.payload[..4].try_into().unwrap());
+    let announced = raw.until(kind::GOAWAY).await.unwrap();
+    assert_eq!((announced.code(), last(&announced)), (NO_ERROR, (1 << 31) - 1));
+    // What the client had sent before it could know is still taken.
+    let ping = raw.until(kind::PING).await.unwrap();
+    raw.send(&[get(3, "/b"), frame(kind::PING, flag::ACK, 0, &ping.payload)].concat()).await.unwrap();
+    raw.send(&frame(kind::DATA, flag::END_STREAM, 1, b"y")).await.unwrap();
+    let (mut ended, mut named) = (Vec::new(), None);
+    while let Some(frame) = raw.next().await {
+        if frame.kind == kind::GOAWAY {
+            assert_eq!(frame.code(), NO_ERROR);
+            named = Some(last(&frame));
+        } else if frame.flags & flag::END_STREAM != 0 && frame.kind == kind::DATA {
+            ended.push(frame.stream);
+        }
+    }
+    ended.sort_unstable();
+    assert_eq!((ended, named), (vec![1, 3], Some(3)));
+    drop(raw);
+    assert_eq!(edge.ended().await.code(), Some(0));
 }

@@ -49,7 +49,7 @@ fn a_client_whose_first_guess_is_not_spoken_is_asked_again() {
 fn a_client_without_a_group_that_is_spoken_gets_an_alert() {
     let mut bytes = hello(with(&[aws_lc_rs::kx_group::X25519], &rustls::version::TLS13), HOST);
     // The group of the list, and of the share that goes with it, becomes one that nobody speaks.
-    for at in 0..bytes.len() - 4 {
+    for at in 0..=bytes.len() - 4 {
         if bytes[at..at + 4] == [0, 2, 0, 0x1d] || bytes[at..at + 4] == [0, 0x1d, 0, 32] {
             let group = if bytes[at + 1] == 2 { at + 2 } else { at };
             bytes[group..group + 2].copy_from_slice(&[0x7a, 0x7a]);
