@@ -18,12 +18,14 @@ mod states;
 mod windows;
 
 use crate::setting::{Stage, stage};
-use nearside_tests::client::{HOST, connect};
+use nearside_tests::client::HOST;
 use nearside_tests::frames::{Frame, Raw, code, flag, get, headers, kind, line};
-use nearside_tests::raw::Heard;
+use nearside_tests::raw::{self, Heard};
 use nearside_tests::wire::{Fault, find};
+use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A connection to the edge, and the port by which the backend knows it.
@@ -39,8 +41,12 @@ impl Client {
     }
 
     async fn at(stage: &Stage, address: SocketAddr) -> Self {
-        let stream = connect(stage.edge.authority.trusting(&[b"h2"]), address, HOST).await.unwrap();
-        let port = stream.get_ref().0.local_addr().unwrap().port();
+        let stream = raw::connect(address);
+        let port = stream.local_addr().unwrap().port();
+        stream.set_nonblocking(true).unwrap();
+        let tls = TlsConnector::from(stage.edge.authority.trusting(&[b"h2"]));
+        let name = ServerName::try_from(HOST).unwrap();
+        let stream = tls.connect(name, TcpStream::from_std(stream).unwrap()).await.unwrap();
         Self { raw: Raw::new(stream), port }
     }
 

@@ -11,7 +11,7 @@ mod sessions;
 
 use nearside_tests::client::HOST;
 use nearside_tests::edge::Setting;
-use nearside_tests::raw::{Backend, Heard, PATIENCE};
+use nearside_tests::raw::{self, Backend, Heard, PATIENCE};
 use nearside_tests::{Authority, Edge};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -87,8 +87,7 @@ impl Stage {
 type Secured = StreamOwned<ClientConnection, TcpStream>;
 
 fn dial(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
+    let stream = raw::connect(address);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream

@@ -6,7 +6,7 @@
 //! closes what it held for it.
 
 use crate::wire::{Fault, Kind, Message};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -234,6 +234,24 @@ impl Talk {
     }
 }
 
+/// A connection from a port that no client of this process has had before. A backend tells clients apart by it, and the
+/// system gives a port out again as soon as its last connection was to another address, or is gone.
+#[must_use]
+pub fn connect(address: SocketAddr) -> TcpStream {
+    static HAD: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    // Held until the end, so that the next one has another port.
+    let mut again = Vec::new();
+    loop {
+        let stream = TcpStream::connect(address).expect("the edge listens");
+        stream.set_nodelay(true).expect("a socket");
+        let port = stream.local_addr().expect("a socket").port();
+        if HAD.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return stream;
+        }
+        again.push(stream);
+    }
+}
+
 /// A client that sends bytes and keeps what it gets.
 pub struct Client {
     stream: TcpStream,
@@ -247,8 +265,7 @@ impl Client {
     /// A connection to `address`.
     #[must_use]
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the edge listens");
-        stream.set_nodelay(true).expect("a socket");
+        let stream = connect(address);
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
         Self { stream, got: Vec::new(), read: 0, ended: None }

@@ -164,12 +164,12 @@ fn warnings_before_the_hello_are_no_progress() {
 }
 
 #[test]
-fn data_before_the_hello_is_refused_left() {
+fn data_before_the_hello_is_refused() {
     left(b"\x17\x03\x03\x00\x05hello");
 }
 
 #[test]
-fn another_message_than_a_hello_is_refused_left() {
+fn another_message_than_a_hello_is_refused() {
     left(&[22, 3, 1, 0, 4, 20, 0, 0, 0]);
 }
 
