@@ -37,6 +37,9 @@ pub struct Setting {
 /// The certificate's names in every edge.
 pub const NAMES: &[&str] = &["www.example.com", "*.shop.example.com", "localhost"];
 
+/// What an edge is called with.
+const RUN: &[&str] = &["run", "--pop", "test1", "--threads", "2"];
+
 impl Setting {
     /// A fresh folder with an authority.
     #[must_use]
@@ -108,7 +111,7 @@ impl Setting {
 
     /// The same as [`Setting::run`] with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
     pub async fn run_by(self, words: &[OsString], body: &str) -> Edge {
-        self.start(words, &["run", "--pop", "test1", "--threads", "2"], body).await
+        self.start(words, RUN, body).await
     }
 
     async fn start(self, words: &[OsString], what: &[&str], body: &str) -> Edge {
@@ -127,19 +130,8 @@ impl Setting {
              {more}{tls}"
         );
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
-        let log = fs::File::create(self.folder().join("log")).expect("a fresh folder");
-        let access = fs::File::create(self.folder().join("access")).expect("a fresh folder");
-        let (program, arguments) = words.split_first().expect("a program");
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(self.folder())
-            .args(what)
-            .args(["--state-dir", "state", "routes.yaml"])
-            .stdin(if self.is_watched { Stdio::piped() } else { Stdio::null() })
-            .stdout(access)
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+        let stdin = if self.is_watched { Stdio::piped() } else { Stdio::null() };
+        let child = spawn(words, what, self.folder(), stdin);
         let mut edge = Edge { https, http, authority: self.authority, child, folder: self.folder };
         crate::eventually("an edge that is ready", async || edge.ready()).await;
         edge
@@ -152,7 +144,32 @@ impl Default for Setting {
     }
 }
 
+/// Starts an edge in its folder; what it says follows what one before it said there.
+fn spawn(words: &[OsString], what: &[&str], folder: &Path, stdin: Stdio) -> Child {
+    let append = |name: &str| {
+        fs::OpenOptions::new().create(true).append(true).open(folder.join(name)).expect("own folder")
+    };
+    let (program, arguments) = words.split_first().expect("a program");
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .args(what)
+        .args(["--state-dir", "state", "routes.yaml"])
+        .stdin(stdin)
+        .stdout(append("access"))
+        .stderr(append("log"))
+        .spawn()
+        .expect("the program starts")
+}
+
 impl Edge {
+    /// Starts it once more, by these words, after it has ended.
+    pub async fn again(&mut self, words: &[OsString]) {
+        drop(self.child.wait());
+        self.child = spawn(words, RUN, self.folder(), Stdio::null());
+        crate::eventually("an edge that is ready again", async || self.ready()).await;
+    }
+
     fn ready(&mut self) -> Option<()> {
         if let Some(status) = self.child.try_wait().expect("our child") {
             panic!("the edge ended with {status}:\n{}", self.log());

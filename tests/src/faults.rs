@@ -18,6 +18,7 @@ mod peer;
 pub mod proxy;
 pub mod scene;
 pub mod setup;
+pub mod soak;
 
 pub use account::Account;
 pub use proxy::{Kind, Proxy};

@@ -72,10 +72,20 @@ pub enum Connections {
 
 /// A load under way.
 pub struct Load {
-    stop: Arc<AtomicBool>,
-    stopped: Arc<AtomicBool>,
-    sent: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     driver: tokio::task::JoinHandle<Vec<Outcome>>,
+}
+
+/// What a load is told, and how far it is.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    stopped: AtomicBool,
+    pause: AtomicBool,
+    paused: AtomicBool,
+    only_kept: AtomicBool,
+    sent: AtomicU64,
+    answered: AtomicU64,
 }
 
 impl Load {
@@ -92,34 +102,44 @@ impl Load {
         let kept: Vec<_> =
             (0..KEPT).map(|number| client(number % 2 == 1).build().expect("a client")).collect();
         let new = [false, true].map(|h2| client(h2).pool_max_idle_per_host(0).build().expect("a client"));
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let url = door.url("/digest");
-        let stopped = Arc::new(AtomicBool::new(false));
-        let (stopping, silent, counter) = (Arc::clone(&stop), Arc::clone(&stopped), Arc::clone(&sent));
+        let shared = Arc::new(Shared::default());
+        let told = Arc::clone(&shared);
         let driver = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / per_second));
             // Nobody waits for answers here, so a tick is late when this process had no processor. What it missed, sent
             // all at once, would be another load than the one that is steady.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut requests = JoinSet::new();
-            while !stopping.load(Ordering::Relaxed) {
+            while !told.stop.load(Ordering::Relaxed) {
                 ticks.tick().await;
-                let number = counter.fetch_add(1, Ordering::Relaxed);
-                let is_new = connections == Connections::KeptAndNew && number % 10 >= 9;
+                if told.pause.load(Ordering::Relaxed) {
+                    told.paused.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                let number = told.sent.fetch_add(1, Ordering::Relaxed);
+                let may_be_new =
+                    connections == Connections::KeptAndNew && !told.only_kept.load(Ordering::Relaxed);
+                let is_new = may_be_new && number % 10 >= 9;
                 let (clients, turn) = if is_new { (&new[..], number / 10) } else { (&kept[..], number) };
                 let client = &clients[usize::try_from(turn).expect("64 bits") % clients.len()];
-                requests.spawn(one(client.clone(), url.clone(), number));
+                let (request, counter) = (one(client.clone(), url.clone(), number), Arc::clone(&told));
+                requests.spawn(async move {
+                    let outcome = request.await;
+                    counter.answered.fetch_add(1, Ordering::Relaxed);
+                    outcome
+                });
             }
-            silent.store(true, Ordering::Relaxed);
+            told.stopped.store(true, Ordering::Relaxed);
             requests.join_all().await
         });
-        Self { stop, stopped, sent, driver }
+        Self { shared, driver }
     }
 
     /// Waits until `count` more requests were sent.
     pub async fn more(&self, count: u64) {
-        let goal = self.sent.load(Ordering::Relaxed) + count;
-        while self.sent.load(Ordering::Relaxed) < goal {
+        let goal = self.shared.sent.load(Ordering::Relaxed) + count;
+        while self.shared.sent.load(Ordering::Relaxed) < goal {
             assert!(!self.driver.is_finished(), "the load has ended by itself");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -127,15 +147,37 @@ impl Load {
 
     /// Sends no more; what was sent may still be on its way when this returns.
     pub async fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        while !self.stopped.load(Ordering::Relaxed) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        while !self.shared.stopped.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
+    /// Sends nothing until [`Load::resume`]; all that was sent is answered, or has failed, when this returns.
+    pub async fn pause(&self) {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.shared.pause.store(true, Ordering::Relaxed);
+        while !is(&self.shared.paused) || count(&self.shared.answered) < count(&self.shared.sent) {
+            assert!(!self.driver.is_finished(), "the load has ended by itself");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self) {
+        self.shared.pause.store(false, Ordering::Relaxed);
+        self.shared.paused.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether new connections are left out for now.
+    pub fn only_kept(&self, only: bool) {
+        self.shared.only_kept.store(only, Ordering::Relaxed);
+    }
+
     /// Ends the load; what became of every request, in the order in which they were sent.
     pub async fn end(self) -> Vec<Outcome> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         let mut outcomes = self.driver.await.expect("the load ran");
         outcomes.sort_by_key(|outcome| outcome.number);
         outcomes

@@ -9,6 +9,7 @@ mod compare;
 mod demo;
 mod faults;
 mod process;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -35,6 +36,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Drives 100 requests a second through each fault and says what became of them, beside other proxies if asked to.
     Faults(faults::Arguments),
+    /// Carries out all faults in random order for ten minutes, and compares the backends' ledgers with what clients saw.
+    Soak(soak::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
     Test(test::Arguments),
     /// Holds the tree to the house rules; every finding comes with its remedy.
@@ -59,6 +62,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Compare(arguments) => compare::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Tools(arguments) => tools::run(&arguments),

@@ -124,7 +124,7 @@ fn times(
 }
 
 /// Answers by an older configuration than one that was seen before their request was sent.
-fn stale(outcomes: &[Outcome]) -> usize {
+pub(super) fn stale(outcomes: &[Outcome]) -> usize {
     let mut seen: Vec<(Instant, u64)> =
         outcomes.iter().filter_map(|outcome| Some((outcome.ended, outcome.config?))).collect();
     seen.sort_unstable();
@@ -136,7 +136,7 @@ fn stale(outcomes: &[Outcome]) -> usize {
     outcomes.iter().filter(is_stale).count()
 }
 
-fn told(outcome: &Outcome, at: Instant) -> String {
+pub(super) fn told(outcome: &Outcome, at: Instant) -> String {
     let method = if outcome.post { "POST" } else { "GET" };
     let when = if outcome.began >= at {
         format!("{} ms after", (outcome.began - at).as_millis())

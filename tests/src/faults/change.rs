@@ -123,13 +123,13 @@ pub(super) async fn upgrade(stage: &Stage) -> Account {
 }
 
 /// One handshake.
-struct Look {
+pub(super) struct Look {
     began: Instant,
     ended: Instant,
-    shown: Vec<u8>,
+    pub(super) shown: Vec<u8>,
 }
 
-async fn watch(door: Door, stop: Arc<AtomicBool>) -> Vec<Look> {
+pub(super) async fn watch(door: Door, stop: Arc<AtomicBool>) -> Vec<Look> {
     let mut config = door.tls(&[b"http/1.1"]);
     config.resumption = rustls::client::Resumption::disabled();
     let config = Arc::new(config);

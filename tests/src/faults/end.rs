@@ -2,7 +2,9 @@
 
 use super::Fault;
 use super::account::{Account, Moment};
+use super::proxy::Proxy;
 use super::scene::{Scene, Stage};
+use crate::client::Door;
 use crate::load::Connections;
 use crate::websocket::{Socket, ending, next, open_at};
 use futures_util::SinkExt;
@@ -25,53 +27,68 @@ const END: Duration = Duration::from_secs(20);
 pub(super) async fn sigterm(stage: &Stage) -> Account {
     let mut scene = Scene::open(stage).await;
     let load = scene.load(Connections::KeptAndNew).await;
-    let door = scene.proxy.door();
-    let mut answers = Vec::new();
-    for number in 0..STREAMS {
-        let client = door.client(number % 2 == 0).build().expect("a client");
-        answers.push(
-            client
-                .get(door.url(&format!("/drip/{LINES}/{}", GAP.as_millis())))
-                .send()
-                .await
-                .expect("an answer"),
-        );
-    }
-    let mut sockets = Vec::new();
-    for _ in 0..SOCKETS {
-        sockets.push(open_at(&door, "/echo").await.expect("a WebSocket"));
-    }
+    let under_way = UnderWay::open(&scene.proxy.door()).await;
     load.stop().await;
     let at = Instant::now();
     tokio::task::block_in_place(|| scene.proxy.terminate());
     let outcomes = load.end().await;
-    let mut streams = JoinSet::new();
-    for answer in answers {
-        streams.spawn(answer.bytes());
-    }
-    let mut talks = JoinSet::new();
-    for socket in sockets {
-        talks.spawn(talk(socket));
-    }
-    let expected: Vec<u8> = (0..LINES).flat_map(|line| drip_line(line).into_bytes()).collect();
-    let ends = streams.join_all().await;
-    let talks = talks.join_all().await;
-    let last = Instant::now();
-    let whole = ends.iter().filter(|bytes| bytes.as_ref().is_ok_and(|bytes| *bytes == expected)).count();
-    while !scene.proxy.has_ended() && last.elapsed() < END {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let (exit, wrong) = under_way.outlast(&mut *scene.proxy).await;
     let mut account = scene.account(Fault::Sigterm, &outcomes, &Moment::nobody(at));
     account.times.remove("failover");
     account.times.remove("left");
-    account.must(whole == STREAMS, format!("{} of {STREAMS} streams were cut", STREAMS - whole));
-    let broken: Vec<String> = talks.into_iter().filter_map(Result::err).collect();
-    account.must(broken.is_empty(), format!("{} of {SOCKETS} WebSockets broke", broken.len()));
-    account.failures.extend(broken);
+    account.wrong.extend(wrong);
+    account.times.insert("exit", exit);
     account
-        .must(scene.proxy.has_ended(), format!("it had not ended {} s after the last stream", END.as_secs()));
-    account.times.insert("exit", last.elapsed());
-    account
+}
+
+/// Ten answers and three WebSockets.
+pub(super) struct UnderWay {
+    answers: Vec<reqwest::Response>,
+    sockets: Vec<Socket>,
+}
+
+impl UnderWay {
+    /// All begun.
+    pub(super) async fn open(door: &Door) -> Self {
+        let mut answers = Vec::new();
+        let url = door.url(&format!("/drip/{LINES}/{}", GAP.as_millis()));
+        for number in 0..STREAMS {
+            let client = door.client(number % 2 == 0).build().expect("a client");
+            answers.push(client.get(&url).send().await.expect("an answer"));
+        }
+        let mut sockets = Vec::new();
+        for _ in 0..SOCKETS {
+            sockets.push(open_at(door, "/echo").await.expect("a WebSocket"));
+        }
+        Self { answers, sockets }
+    }
+
+    /// Goes through to the end of a proxy that was told to end: how long that took after the last of them, and what
+    /// should not have been.
+    pub(super) async fn outlast(self, proxy: &mut dyn Proxy) -> (Duration, Vec<String>) {
+        let streams: JoinSet<_> = self.answers.into_iter().map(reqwest::Response::bytes).collect();
+        let talks: JoinSet<_> = self.sockets.into_iter().map(talk).collect();
+        let expected: Vec<u8> = (0..LINES).flat_map(|line| drip_line(line).into_bytes()).collect();
+        let ends = streams.join_all().await;
+        let talks = talks.join_all().await;
+        let last = Instant::now();
+        let whole = ends.iter().filter(|bytes| bytes.as_ref().is_ok_and(|bytes| *bytes == expected)).count();
+        while !proxy.has_ended() && last.elapsed() < END {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut wrong = Vec::new();
+        if whole < STREAMS {
+            wrong.push(format!("{} of {STREAMS} streams were cut", STREAMS - whole));
+        }
+        let broken: Vec<String> = talks.into_iter().filter_map(Result::err).collect();
+        if !broken.is_empty() {
+            wrong.push(format!("{} of {SOCKETS} WebSockets broke: {}", broken.len(), broken.join("; ")));
+        }
+        if !proxy.has_ended() {
+            wrong.push(format!("it had not ended {} s after the last stream", END.as_secs()));
+        }
+        (last.elapsed(), wrong)
+    }
 }
 
 /// Says something for as long as a stream takes, hears it said back, and then closes; `Err` is how it broke.

@@ -1,8 +1,8 @@
 //! Faults of backends.
 
+use super::Fault;
 use super::account::{Account, Moment};
 use super::scene::{RATE, Scene, Stage};
-use super::{Fault, scene};
 use crate::backend::{self, Process};
 use crate::load::{Connections, Load};
 use std::ops::Range;
@@ -18,7 +18,10 @@ pub(super) async fn run(fault: Fault, stage: &Stage) -> Account {
     let at = Instant::now();
     let kills = match fault {
         Fault::Flap => flap(&mut scene, &load).await,
-        other => strike(other, &scene).into_iter().collect(),
+        other => {
+            let long = Duration::from_millis(10_000 * scene.pace.during / RATE);
+            strike(other, &struck(other, &scene), long).into_iter().collect()
+        }
     };
     load.more(scene.pace.during).await;
     let outcomes = load.end().await;
@@ -32,7 +35,7 @@ pub(super) async fn run(fault: Fault, stage: &Stage) -> Account {
 }
 
 /// Waits until backends that go on have written down what waited for them.
-async fn settle(backends: &[&Process]) {
+pub(super) async fn settle(backends: &[&Process]) {
     // Probes bear no id, and go on.
     let named = |process: &&Process| process.arrivals().iter().filter(|arrival| arrival.id.is_some()).count();
     let written = || backends.iter().map(named).sum::<usize>();
@@ -53,14 +56,13 @@ fn struck(fault: Fault, scene: &Scene) -> Vec<&Process> {
     scene.first().into_iter().take(if is_tier { 2 } else { 1 }).collect()
 }
 
-/// When they were killed, where that is what is done.
-fn strike(fault: Fault, scene: &Scene) -> Option<Range<Instant>> {
-    let faulty = struck(fault, scene);
+/// Does it to these backends; when they were killed, where that is what is done. `long` is how long nobody listens.
+pub(super) fn strike(fault: Fault, faulty: &[&Process], long: Duration) -> Option<Range<Instant>> {
     let control = |what: &str| faulty.iter().for_each(|process| process.control(what));
     match fault {
-        Fault::KillOne | Fault::KillTier => return Some(backend::kill(&faulty)),
-        Fault::StopOne | Fault::StopTier => backend::signal("STOP", &faulty),
-        Fault::Refuse => control(&format!("deaf/{}", 10_000 * scene.pace.during / scene::RATE)),
+        Fault::KillOne | Fault::KillTier => return Some(backend::kill(faulty)),
+        Fault::StopOne | Fault::StopTier => backend::signal("STOP", faulty),
+        Fault::Refuse => control(&format!("deaf/{}", long.as_millis())),
         Fault::Errors | Fault::ErrorsTier => control("fault/errors"),
         Fault::HiddenErrors => control("fault/hidden"),
         Fault::Drip => control("fault/drip"),

@@ -7,12 +7,15 @@ use super::scene::{Scene, Stage};
 use crate::load::Connections;
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where it listens: port 53, as nobody's `resolv.conf` knows another.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 1);
+/// The same for a soak, which may run beside the fault.
+pub(super) const SOAK: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 2);
 const ZONE: &str = "faults.test";
 /// The answers' TTL in seconds: short, so that they are soon asked for again.
 const TTL: u8 = 1;
@@ -24,15 +27,21 @@ pub(super) fn name(backend: &str) -> String {
 
 /// Why no name server can be had here; `None` where it can.
 pub(super) fn hindrance() -> Option<String> {
+    hindrance_at(ADDRESS)
+}
+
+/// The same for this address.
+pub(super) fn hindrance_at(address: Ipv4Addr) -> Option<String> {
     let mount = std::process::Command::new("unshare").args(["--mount", "true"]).output();
     if !mount.is_ok_and(|output| output.status.success()) {
         return Some("`unshare --mount` is not allowed here".to_owned());
     }
-    UdpSocket::bind((ADDRESS, 53)).err().map(|error| format!("{ADDRESS}:53 cannot be had: {error}"))
+    UdpSocket::bind((address, 53)).err().map(|error| format!("{address}:53 cannot be had: {error}"))
 }
 
 /// A name server that knows the zone's names as this machine.
 pub(super) struct Server {
+    address: Ipv4Addr,
     shared: Arc<Shared>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -45,17 +54,31 @@ struct Shared {
 }
 
 impl Server {
-    fn start() -> Self {
-        let socket = UdpSocket::bind((ADDRESS, 53)).expect("hindrance() was asked first");
+    /// Starts it at `address`, for which [`hindrance_at`] found nothing.
+    pub(super) fn start(address: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind((address, 53)).expect("hindrance() was asked first");
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a duration");
         let shared = Arc::new(Shared::default());
         let mine = Arc::clone(&shared);
         let thread = std::thread::spawn(move || serve(&socket, &mine));
-        Self { shared, thread: Some(thread) }
+        Self { address, shared, thread: Some(thread) }
     }
 
     pub(super) fn address(&self) -> Ipv4Addr {
-        ADDRESS
+        self.address
+    }
+
+    /// Answers no more, or again.
+    pub(super) fn silence(&self, is_silent: bool) {
+        self.shared.silent.store(is_silent, Ordering::Relaxed);
+    }
+
+    /// A proxy that is to see it as the machine's own, with its file kept in `folder`.
+    pub(super) fn surroundings(&self, folder: &Path) -> Surroundings {
+        let file = folder.join("resolv.conf");
+        fs::write(&file, format!("nameserver {}\noptions timeout:1 attempts:1\n", self.address))
+            .expect("own folder");
+        Surroundings { resolv_conf: Some(file), ..Surroundings::default() }
     }
 }
 
@@ -99,15 +122,13 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
 
 /// The backends have names, and the name server falls silent.
 pub(super) async fn gone(stage: &Stage) -> Account {
-    let server = Server::start();
+    let server = Server::start(ADDRESS);
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("resolv.conf");
-    fs::write(&file, format!("nameserver {ADDRESS}\noptions timeout:1 attempts:1\n")).expect("own folder");
-    let surroundings = Surroundings { resolv_conf: Some(file), ..Surroundings::default() };
+    let surroundings = server.surroundings(folder.path());
     let scene = Scene::open_in(stage, &surroundings, Some(&server)).await;
     let load = scene.load(Connections::KeptAndNew).await;
     let at = Instant::now();
-    server.shared.silent.store(true, Ordering::Relaxed);
+    server.silence(true);
     load.more(scene.pace.nameless).await;
     let asked = server.shared.unanswered.load(Ordering::Relaxed);
     let outcomes = load.end().await;

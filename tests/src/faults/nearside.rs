@@ -5,6 +5,7 @@ use super::setup::Setup;
 use crate::Edge;
 use crate::client::Door;
 use crate::edge::{NAMES, Setting};
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,21 +19,46 @@ defaults:
 shutdown: { deadline: 60s }
 ";
 
+/// What lets a soak go from one fault to the next in seconds.
+const BRISK: &str = "  passive: { eject_for: 200ms }
+  failback: { hold: 1s, ramp: 2s }
+  connections: { keepalive: 5s }
+";
+
 pub(super) async fn start(program: &Path, setup: &Setup, surroundings: &Surroundings) -> Nearside {
     let words = surroundings.words(program);
-    Nearside { edge: Setting::new().run_by(&words, &file(setup)).await, program: program.to_owned() }
+    let edge = Setting::new().run_by(&words, &file(setup)).await;
+    Nearside { serving: edge.pid(), edge, program: program.to_owned(), words }
 }
 
 pub(super) struct Nearside {
-    edge: Edge,
+    pub(super) edge: Edge,
     program: PathBuf,
+    words: Vec<OsString>,
+    /// The process that serves: ours, or one that took its place.
+    pub(super) serving: u32,
+}
+
+impl Nearside {
+    /// Starts it once more where it was, after it has ended.
+    pub(super) async fn again(&mut self) {
+        self.edge.again(&self.words).await;
+        self.serving = self.edge.pid();
+    }
+}
+
+/// Whether there is no such process, or one that only waits to be buried.
+fn is_gone(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// The file but for its listeners and certificates, which the edge under test adds.
 fn file(setup: &Setup) -> String {
+    let head = HEAD.replace("shutdown:", &format!("{}shutdown:", if setup.brisk { BRISK } else { "" }));
     let mark = if setup.drained { "drain: \"a fault\"" } else { "" };
     let mut text = format!(
-        "{HEAD}regions: {{ frankfurt: {{ {mark} }}, virginia: {{}} }}\npools:\n  web:\n    backends:\n"
+        "{head}regions: {{ frankfurt: {{ {mark} }}, virginia: {{}} }}\npools:\n  web:\n    backends:\n"
     );
     for spec in &setup.backends {
         writeln!(
@@ -79,15 +105,18 @@ impl Proxy for Nearside {
         command.args(["upgrade", "--state-dir", "state"]).current_dir(self.edge.folder());
         let output = command.output().expect("the program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_ne!(self.edge.serving(), before, "the same process serves");
+        let now = self.edge.serving();
+        assert_ne!(now, before, "the same process serves");
+        self.serving = now.expect("a process serves");
     }
 
     fn terminate(&mut self) {
-        self.edge.signal("TERM");
+        let status = Command::new("kill").args(["-TERM", &self.serving.to_string()]).status();
+        assert!(status.expect("kill is there").success(), "{} is gone", self.serving);
     }
 
     fn has_ended(&mut self) -> bool {
-        self.edge.has_ended()
+        if self.serving == self.edge.pid() { self.edge.has_ended() } else { is_gone(self.serving) }
     }
 
     fn log(&self) -> String {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// Requests a second.
 pub const RATE: u64 = 100;
-const BACKENDS: [(&str, &str, u8); 4] = [
+pub(super) const BACKENDS: [(&str, &str, u8); 4] = [
     ("fra-a", "frankfurt", 1),
     ("fra-b", "frankfurt", 1),
     ("iad-a", "virginia", 2),
@@ -94,6 +94,7 @@ impl Scene {
             number: 1,
             drained: false,
             name_server: names.map(names::Server::address),
+            brisk: false,
         };
         let proxy = stage.proxy.start(&setup, surroundings).await;
         Self {
@@ -124,30 +125,8 @@ impl Scene {
         let began = Instant::now();
         tokio::task::block_in_place(|| self.proxy.apply(&setup));
         self.setup = setup;
-        self.in_force().await;
+        in_force(&*self.proxy, self.setup.number).await;
         began.elapsed()
-    }
-
-    /// Waits until a new connection is served by the present configuration.
-    async fn in_force(&self) {
-        let door = self.proxy.door();
-        let client = door.client(false).pool_max_idle_per_host(0).timeout(Duration::from_secs(1));
-        let client = client.build().expect("a client");
-        let number = self.setup.number.to_string();
-        let began = Instant::now();
-        loop {
-            if let Ok(answer) = client.get(door.url("/")).send().await
-                && answer.headers().get("x-config").is_some_and(|value| value == number.as_str())
-            {
-                return;
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "configuration {number} is not in force: {}",
-                self.proxy.log()
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
     }
 
     /// What became of the load, with `faulty` backends from `moment` on.
@@ -156,7 +135,29 @@ impl Scene {
     }
 }
 
-async fn start(program: &Path, folder: &Path) -> Vec<Process> {
+/// Waits until a new connection is served by the configuration of this number.
+pub(super) async fn in_force(proxy: &dyn Proxy, number: u64) {
+    let door = proxy.door();
+    let client = door.client(false).pool_max_idle_per_host(0).timeout(Duration::from_secs(1));
+    let client = client.build().expect("a client");
+    let number = number.to_string();
+    let began = Instant::now();
+    loop {
+        if let Ok(answer) = client.get(door.url("/")).send().await
+            && answer.headers().get("x-config").is_some_and(|value| value == number.as_str())
+        {
+            return;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "configuration {number} is not in force: {}",
+            proxy.log()
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub(super) async fn start(program: &Path, folder: &Path) -> Vec<Process> {
     let mut backends = Vec::new();
     for (name, region, _) in BACKENDS {
         backends.push(Process::of(program, folder, name, region).await);

@@ -15,6 +15,8 @@ pub struct Setup {
     pub drained: bool,
     /// Where names are resolved, if backends have names.
     pub name_server: Option<Ipv4Addr>,
+    /// Whether a backend that has recovered is soon used as before, and an idle connection soon closed. Nearside's alone.
+    pub brisk: bool,
 }
 
 /// One backend.
