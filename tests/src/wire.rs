@@ -150,7 +150,8 @@ impl Message {
         let words: Vec<&str> = self.line.split(' ').collect();
         let lawful = matches!(words.as_slice(), [method, target, "HTTP/1.1"]
             if !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && (target.starts_with('/') || *target == "*"));
+            && (target.starts_with('/') || *target == "*")
+            && target.bytes().all(|byte| byte.is_ascii_graphic()));
         if !lawful {
             return broken(format!("no request line: {:?}", self.line));
         }
@@ -198,9 +199,8 @@ fn broken<T>(what: String) -> Result<T, Fault> {
 }
 
 fn lines(head: &[u8]) -> Result<Vec<String>, Fault> {
-    let Ok(text) = std::str::from_utf8(head) else {
-        return broken(format!("not text: {}", head.escape_ascii()));
-    };
+    // A value may hold bytes above ASCII (RFC 9110, 5.5), in whatever charset: each is a letter of its own here.
+    let text: String = head.iter().copied().map(char::from).collect();
     let lines: Vec<String> = text.split("\r\n").map(str::to_owned).collect();
     match lines.iter().find(|line| line.contains(['\r', '\n', '\0'])) {
         Some(line) => broken(format!("a control byte in {line:?}")),

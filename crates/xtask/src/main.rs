@@ -8,6 +8,7 @@
 mod compare;
 mod demo;
 mod faults;
+mod fuzz;
 mod process;
 mod soak;
 mod test;
@@ -36,6 +37,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Drives 100 requests a second through each fault and says what became of them, beside other proxies if asked to.
     Faults(faults::Arguments),
+    /// Attacks what reads from outside with mutated inputs: a smoke for all targets, or one target for long, by coverage.
+    Fuzz(fuzz::Arguments),
     /// Carries out all faults in random order for ten minutes, and compares the backends' ledgers with what clients saw.
     Soak(soak::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
@@ -62,6 +65,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Compare(arguments) => compare::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
