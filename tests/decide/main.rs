@@ -176,7 +176,8 @@ fn drain(generation: &mut Generation, case: &Case) -> Vec<bool> {
         match region(generation, name) {
             Some(id) => generation.regions[id.index()].drain = Some(mark),
             None => {
-                let found = generation.backends.iter_mut().find(|backend| *backend.name == **name);
+                let mut backends = generation.backends.edit();
+                let found = backends.iter_mut().find(|backend| *backend.name == **name);
                 found.unwrap_or_else(|| panic!("no {name}")).drain = Some(mark);
             }
         }

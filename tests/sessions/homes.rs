@@ -59,6 +59,28 @@ async fn a_home_is_read_from_a_cookie_a_header_or_a_token_and_only_if_it_is_sign
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_was_signed_for_another_user_has_no_effect_and_is_counted() {
+    let one = setting("ab");
+    fs::write(one.folder().join("home.key"), BASE64URL_NOPAD.encode(&KEY)).unwrap();
+    let backends = backends(&one).await;
+    let text = file(&backends, "by_latency")
+        .replace("hmac_key_file: home.key", "hmac_key_file: home.key, subject: { cookie: session }");
+    let one = one.run(&text).await;
+    let home = format!("us1.{}", sign("us1\nof-alice", &KEY));
+    let (alice, mallory) =
+        (format!("session=of-alice; home={home}"), format!("session=of-mallory; home={home}"));
+    assert_eq!(regions(&one, 10, &[("cookie", &alice)]).await, ["virginia"]);
+    assert_eq!(disbelieved(&one, "home", "forged"), 0);
+    for (count, other) in [(1, mallory), (2, format!("home={home}"))] {
+        assert_eq!(regions(&one, 40, &[("cookie", &other)]).await.len(), 3, "{other}");
+        assert_eq!(disbelieved(&one, "home", "forged"), 40 * count, "{other}");
+    }
+    // A token says itself for whom it is.
+    let token = token(r#"{"home":"us1"}"#, &KEY);
+    assert_eq!(regions(&one, 10, &[("authorization", &token)]).await, ["virginia"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_a_home_is_refused_where_the_route_says_so() {
     let one = setting("ab");
     fs::write(one.folder().join("home.key"), BASE64URL_NOPAD.encode(&KEY)).unwrap();

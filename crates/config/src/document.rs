@@ -19,7 +19,7 @@ pub(crate) use policy::{Defaults, Probe, Retry, RetryCause, Timeouts};
 pub(crate) use pool::{Backend, BackendTls, HostHeader, Pool, Pools};
 pub(crate) use region::{Drain, Place, Region};
 pub(crate) use route::{FieldEdits, MethodList, Route, Upgrade};
-pub(crate) use session::{Affinity, Home, UnknownHome};
+pub(crate) use session::{Affinity, Home, HomeKey, UnknownHome};
 
 use crate::scalar::{FleetName, Int, Name, Version};
 use crate::shape::{Names, Some1, document};

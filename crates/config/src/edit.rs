@@ -117,7 +117,7 @@ fn take_mark(generation: &mut Generation, target: Target<'_>) -> Option<Drain> {
         }
         Target::Backend { pool, backend } => {
             let (pool, index) = place(generation, pool, backend)?;
-            generation.backends.get_mut(pool + index)?.drain.take()
+            generation.backends.edit().get_mut(pool + index)?.drain.take()
         }
     }
 }

@@ -80,6 +80,7 @@ rules! {
         COOKIE_NAME = "config.cookie_name": "A cookie's name is a token."
         HOME_SOURCE = "config.home_source": "A home's value stands in one of cookie, header and jwt."
         HOME_KEY = "config.home_key": "A home's value is verified with one of hmac_key_file and public_key_file."
+        HOME_SUBJECT = "config.home_subject": "A home's subject stands in one of cookie and header."
         HOME_UNVERIFIED = "config.home_unverified": "A home that decides residency is verified."
         RESIDENCY_HOME = "config.residency_home": "A home that decides residency is one that the route knows."
         AFFINITY_COOKIE = "config.affinity_cookie": "The affinity cookies of one host differ in name."

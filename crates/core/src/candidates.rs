@@ -1,13 +1,11 @@
 //! The backends that may still serve a request: a set that only shrinks.
 
-use crate::evidence::State;
-use crate::generation::{Backend, Generation, Pool};
-use crate::id::BackendId;
+use crate::generation::Roster;
+use crate::id::RegionId;
 use crate::reason::Reason;
 use crate::trace::Trace;
-use arrayvec::ArrayVec;
 
-/// The most backends one pool may hold: their states stand on the stack while a request is decided.
+/// The most backends one pool may hold: what is known of them stands on the stack while a request is decided.
 pub const MAX_BACKENDS: usize = 256;
 
 /// A set of small numbers, without allocation.
@@ -15,10 +13,34 @@ pub const MAX_BACKENDS: usize = 256;
 pub struct Set([u64; MAX_BACKENDS / 64]);
 
 impl Set {
+    /// Nothing but `index`.
+    #[must_use]
+    pub fn of(index: usize) -> Self {
+        let mut set = Self::default();
+        set.insert(index);
+        set
+    }
+
     /// Adds `index`; numbers from [`MAX_BACKENDS`] on are ignored.
     pub fn insert(&mut self, index: usize) {
         if let Some(word) = self.0.get_mut(index / 64) {
             *word |= 1 << (index % 64);
+        }
+    }
+
+    /// Adds `index`, if it `is_in`. Without a branch, since nobody can foresee it.
+    pub(crate) fn put(&mut self, index: usize, is_in: bool) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= u64::from(is_in) << (index % 64);
+        }
+    }
+
+    /// Takes out whatever `keep` does not want.
+    pub fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        for index in self.iter() {
+            if let Some(word) = self.0.get_mut(index / 64).filter(|_| !keep(index)) {
+                *word &= !(1 << (index % 64));
+            }
         }
     }
 
@@ -30,15 +52,38 @@ impl Set {
 
     /// What both sets hold.
     #[must_use]
-    pub fn intersection(mut self, other: Self) -> Self {
-        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= other);
-        self
+    pub fn intersection(self, other: Self) -> Self {
+        self.with(other, |one, two| one & two)
+    }
+
+    /// What either set holds.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        self.with(other, |one, two| one | two)
+    }
+
+    /// What this set holds and `other` does not.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.with(other, |one, two| one & !two)
+    }
+
+    /// Whether the sets have something in common.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        !self.intersection(other).is_empty()
     }
 
     /// Whether the set holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
+    }
+
+    /// The smallest number that the set holds.
+    #[must_use]
+    pub fn first(&self) -> Option<usize> {
+        self.iter().next()
     }
 
     /// What the set holds, in ascending order.
@@ -58,108 +103,73 @@ impl Set {
         })
     }
 
-    fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    fn with(mut self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word = join(*word, other));
+        self
     }
 }
 
-/// One backend that may still serve the request, with its state.
+/// What is left of a pool's backends, by their places in it. Nothing can be added to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    /// Its id.
-    pub id: BackendId,
-    /// What the generation says of it.
-    pub backend: &'a Backend,
-    /// What the evidence says of it.
-    pub state: &'a State,
-    index: usize,
-}
-
-/// The states of a pool's backends, in the pool's order.
-pub type States = ArrayVec<State, MAX_BACKENDS>;
-
-/// What is left of a pool's backends. Nothing can be added to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidates<'a> {
-    pool: &'a Pool,
-    backends: &'a [Backend],
-    states: &'a [State],
+pub(crate) struct Candidates<'a> {
+    roster: &'a Roster,
     left: Set,
 }
 
 impl<'a> Candidates<'a> {
-    /// All backends of `pool`.
-    #[must_use]
-    pub fn all(generation: &'a Generation, pool: &'a Pool, states: &'a States) -> Self {
-        let backends = generation.backends_of(pool);
-        let mut left = Set::default();
-        for index in 0..backends.len().min(states.len()) {
-            left.insert(index);
-        }
-        Self { pool, backends, states, left }
+    /// All backends of a pool.
+    pub(crate) fn all(roster: &'a Roster) -> Self {
+        Self { roster, left: roster.all }
     }
 
-    /// What is left, in declared order.
-    pub fn iter(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
-        let Self { pool, backends, states, left } = *self;
-        left.iter().filter_map(move |index| {
-            let (backend, state) = (backends.get(index)?, states.get(index)?);
-            Some(Candidate { id: BackendId::new(pool.first.index() + index), backend, state, index })
-        })
+    /// The pool that they are of.
+    pub(crate) fn roster(&self) -> &'a Roster {
+        self.roster
     }
 
-    /// How many are left.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.left.len()
+    /// Those that are left.
+    pub(crate) fn left(&self) -> Set {
+        self.left
     }
 
     /// Whether none is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Whether `candidate`, of the same pool, is left.
-    #[must_use]
-    pub fn holds(&self, candidate: &Candidate<'_>) -> bool {
-        self.left.holds(candidate.index)
+    /// Whether one of `set` is left.
+    pub(crate) fn meets(&self, set: Set) -> bool {
+        self.left.meets(set)
     }
 
-    /// The first that is left.
-    #[must_use]
-    pub fn first(&self) -> Option<Candidate<'a>> {
-        self.iter().next()
+    /// The lowest tier of which one is left.
+    pub(crate) fn tier(&self) -> Option<u8> {
+        self.roster.tiers.iter().find(|(_, tier)| self.meets(*tier)).map(|(tier, _)| *tier)
     }
 
-    /// Drops every candidate for which `verdict` gives a reason, and tells the trace.
-    #[must_use]
-    pub fn without<T: Trace>(
-        self,
-        trace: &mut T,
-        verdict: impl Fn(&Candidate<'a>) -> Option<Reason>,
-    ) -> Self {
-        let mut left = Set::default();
-        for candidate in self.iter() {
-            match verdict(&candidate) {
-                Some(reason) => trace.dropped(candidate.id, reason),
-                None => left.insert(candidate.index),
-            }
-        }
-        Self { left, ..self }
+    /// The region of the first that is left, and all backends there.
+    pub(crate) fn region(&self) -> Option<(RegionId, Set)> {
+        let first = self.left.first()?;
+        self.roster.regions.iter().find(|(_, here)| here.holds(first)).copied()
     }
 
-    /// Keeps those that `keep` wants, unless that is none of them: a preference never empties the set.
+    /// Drops those of `out`, and tells the trace.
     #[must_use]
-    pub fn preferring<T: Trace>(
-        self,
-        trace: &mut T,
-        reason: Reason,
-        keep: impl Fn(&Candidate<'a>) -> bool,
-    ) -> Self {
-        if !self.iter().any(|candidate| keep(&candidate)) {
-            return self;
-        }
-        self.without(trace, |candidate| (!keep(candidate)).then_some(reason))
+    pub(crate) fn without<T: Trace>(self, trace: &mut T, out: Set, reason: Reason) -> Self {
+        let out = self.left.intersection(out);
+        trace.all_dropped(out.iter().map(|index| self.roster.id(index)), reason);
+        Self { left: self.left.minus(out), ..self }
+    }
+
+    /// Keeps those of `wanted`, and tells the trace.
+    #[must_use]
+    pub(crate) fn only<T: Trace>(self, trace: &mut T, wanted: Set, reason: Reason) -> Self {
+        self.without(trace, self.left.minus(wanted), reason)
+    }
+
+    /// Keeps those of `wanted`, unless none of them is left: a preference never empties the set.
+    #[must_use]
+    pub(crate) fn preferring<T: Trace>(self, trace: &mut T, wanted: Set, reason: Reason) -> Self {
+        if self.meets(wanted) { self.only(trace, wanted, reason) } else { self }
     }
 }

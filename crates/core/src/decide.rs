@@ -1,6 +1,6 @@
 //! One decision, as a pure function: match, forbid, prefer, choose.
 
-use crate::candidates::{Candidates, Set, States};
+use crate::candidates::{Candidates, Set};
 use crate::evidence::Evidence;
 use crate::facts::Facts;
 use crate::generation::{Generation, Pool};
@@ -9,6 +9,7 @@ use crate::random::Random;
 use crate::reason::Reason;
 use crate::residency::Law;
 use crate::route::{Action, Route};
+use crate::seen::Seen;
 use crate::stage::{choose, forbid, prefer};
 use crate::time::Now;
 use crate::trace::{Step, Trace};
@@ -86,51 +87,55 @@ fn forward<E: Evidence, T: Trace>(
     (route_id, pool_id): (RouteId, PoolId),
     route: &Route,
 ) -> Choice {
-    let Some(pool) = input.generation.pool(pool_id) else {
+    let generation = input.generation;
+    let Some((pool, roster)) = generation.pool(pool_id).zip(generation.backends.roster(pool_id)) else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
-    // Filled in its place: moving it would cost more than the rest of a small decision.
-    let mut states = States::new();
-    read(input, pool, &mut states);
-    let all = Candidates::all(input.generation, pool, &states);
-    let law = Law::of(&route.residency, input.generation, input.facts);
-    let lawful = forbid::residency(all, law, trace);
+    let law = Law::of(route, generation, input.facts);
+    let lawful = forbid::residency(Candidates::all(roster), law, trace);
     if lawful.is_empty() {
         return refuse(trace, Reason::RefusedResidency, Some(route_id));
     }
-    let allowed = forbid::drained(lawful, input.generation, input.facts.pin, trace);
+    let mut seen = Seen::nothing(roster);
+    seen.read(input, lawful.left());
+    let allowed = forbid::drained(lawful, &seen, (generation, input.facts.pin), trace);
     if allowed.is_empty() {
         let reason = if law == Law::Silent { Reason::RefusedDrained } else { Reason::RefusedResidency };
         return refuse(trace, reason, Some(route_id));
     }
-    let Some(usable) = forbid::unhealthy(allowed, pool, input.tried, trace) else {
+    let Some(usable) = forbid::unhealthy(allowed, &seen, (pool, input.tried), trace) else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
-    let fresh = forbid::tried(usable.left, pool, input, trace);
+    let fresh = forbid::tried(usable.left, input.tried, trace);
     let mut random = Random::new(input.seed);
-    let preferred = match prefer::all((fresh, allowed), (route, (pool_id, pool)), input, &mut random, trace) {
+    let case = Case { input, route, pool_id, pool, seen: &seen };
+    let preferred = match prefer::all((fresh, allowed), &case, &mut random, trace) {
         Ok(preferred) => preferred,
         Err(reason) => return refuse(trace, reason, Some(route_id)),
     };
-    let chosen = choose::one(preferred.left, (pool_id, pool), input, &mut random, trace);
-    let Some((backend, drawn)) = chosen else {
+    let chosen = choose::one(preferred.left, &case, &mut random, trace);
+    let chosen = chosen.and_then(|(left, drawn)| Some((left.left().first()?, left.region()?.0, drawn)));
+    let Some((index, region, drawn)) = chosen else {
         return refuse(trace, Reason::RefusedAllDown, Some(route_id));
     };
     let reason = match drawn.or(preferred.reason) {
         _ if usable.fail_open => Reason::WonFailOpen,
         reason => reason.unwrap_or(Reason::WonOnly),
     };
-    trace.chosen(backend.id, reason);
-    let region = backend.backend.region;
+    let id = roster.id(index);
+    trace.chosen(id, reason);
     let mut offered = preferred.offered;
     offered.insert(region.index());
-    Choice::Forward(Plan { route: route_id, pool: pool_id, backend: backend.id, region, offered, reason })
+    Choice::Forward(Plan { route: route_id, pool: pool_id, backend: id, region, offered, reason })
 }
 
-fn read<E: Evidence>(input: &Input<'_, E>, pool: &Pool, states: &mut States) {
-    let first = pool.first.index();
-    let ids = (first..first + pool.len.min(crate::candidates::MAX_BACKENDS)).map(BackendId::new);
-    states.extend(ids.map(|id| input.evidence.state(id, input.now)));
+/// What the stages after the forbidding ones are about.
+pub(crate) struct Case<'a, E> {
+    pub(crate) input: &'a Input<'a, E>,
+    pub(crate) route: &'a Route,
+    pub(crate) pool_id: PoolId,
+    pub(crate) pool: &'a Pool,
+    pub(crate) seen: &'a Seen<'a>,
 }
 
 fn refuse<T: Trace>(trace: &mut T, reason: Reason, route: Option<RouteId>) -> Choice {

@@ -4,11 +4,14 @@ mod backend;
 mod entrance;
 mod network;
 mod region;
+mod roster;
 
 pub use backend::{Backend, Endpoint};
 pub use entrance::{CertificateSource, ClientIp, ClientIpFrom, ClientIpHeader, Listener, ListenerKind, Tls};
 pub use network::Cidr;
 pub use region::{Drain, Geo, PinnedSessions, Region};
+pub(crate) use roster::Roster;
+pub use roster::{Backends, Edit};
 
 use crate::id::{BackendId, ClassId, PoolId, RegionId};
 use crate::policy::{
@@ -34,7 +37,7 @@ pub struct Generation {
     /// By [`PoolId`].
     pub pools: Box<[Pool]>,
     /// By [`BackendId`]; those of one pool stand together.
-    pub backends: Box<[Backend]>,
+    pub backends: Backends,
     /// What is known of where addresses are.
     pub geo: Geo,
     /// The residency classes, by [`ClassId`].
@@ -61,7 +64,7 @@ impl Default for Generation {
             fleet: Fleet::new("nearside"),
             regions: Box::default(),
             pools: Box::default(),
-            backends: Box::default(),
+            backends: Backends::default(),
             geo: Geo::default(),
             classes: Box::default(),
             routes: Table::default(),

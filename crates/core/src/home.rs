@@ -12,6 +12,9 @@ pub struct Home {
     pub map: Box<[(Box<str>, RegionId)]>,
     /// What a value has to be signed with, or it counts for nothing.
     pub verify: Option<HomeKey>,
+    /// What a value in a cookie or header is signed together with, so that nobody else can use it; a token is for whom it
+    /// says.
+    pub subject: Option<Subject>,
     /// Whether a request without a known home is refused, instead of going wherever it is best.
     pub refuse_unknown: bool,
 }
@@ -30,6 +33,15 @@ pub enum HomeSource {
         /// The claim.
         claim: Box<str>,
     },
+}
+
+/// Where the request says what tells its user from others: something that only the user has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Subject {
+    /// In this cookie.
+    Cookie(Box<str>),
+    /// In this field, in lower case.
+    Header(Box<str>),
 }
 
 /// The key that a home value is verified with.

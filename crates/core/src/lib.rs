@@ -22,6 +22,7 @@ pub mod random;
 pub mod reason;
 pub mod residency;
 pub mod route;
+mod seen;
 mod stage;
 pub mod table;
 pub mod time;

@@ -1,6 +1,5 @@
 //! Pins: the region or backend that a session stays at, and its backup.
 
-use crate::candidates::Candidate;
 use crate::generation::{Backend, Generation, Pool};
 use crate::id::{BackendId, RegionId};
 use crate::policy::Level;
@@ -22,17 +21,6 @@ pub enum Target {
     Region(RegionId),
     /// This backend.
     Backend(BackendId),
-}
-
-impl Target {
-    /// Whether `candidate` is meant.
-    #[must_use]
-    pub fn means(self, candidate: &Candidate<'_>) -> bool {
-        match self {
-            Self::Region(region) => candidate.backend.region == region,
-            Self::Backend(backend) => candidate.id == backend,
-        }
-    }
 }
 
 impl Pin {

@@ -83,6 +83,10 @@ pub trait Trace {
     fn step(&mut self, _step: Step) {}
     /// A candidate is out of the running.
     fn dropped(&mut self, _backend: BackendId, _reason: Reason) {}
+    /// Candidates are out of the running, all for one reason.
+    fn all_dropped(&mut self, backends: impl Iterator<Item = BackendId>, reason: Reason) {
+        backends.for_each(|backend| self.dropped(backend, reason));
+    }
     /// What the health step dropped is taken back: everything is down.
     fn readmitted(&mut self, _backend: BackendId) {}
     /// A candidate was chosen.
@@ -91,7 +95,10 @@ pub trait Trace {
     fn refused(&mut self, _reason: Reason) {}
 }
 
-impl Trace for () {}
+impl Trace for () {
+    // Not even asks who they are.
+    fn all_dropped(&mut self, _backends: impl Iterator<Item = BackendId>, _reason: Reason) {}
+}
 
 /// One thing that a decision said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

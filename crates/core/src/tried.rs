@@ -1,7 +1,7 @@
 //! What has been tried for one request.
 
 use crate::candidates::Set;
-use crate::generation::Generation;
+use crate::generation::{Generation, Roster};
 use crate::id::{BackendId, RegionId};
 
 /// How a try ended, as far as the next decision cares.
@@ -42,10 +42,21 @@ impl Tried {
         self.kept_to = Some(region);
     }
 
-    /// Whether a further try may go to `region`.
-    #[must_use]
-    pub fn allows(&self, region: RegionId) -> bool {
-        self.kept_to.is_none_or(|kept| kept == region)
+    /// Those of `roster` that this request may still try.
+    pub(crate) fn fresh(&self, roster: &Roster) -> Set {
+        let kept = self.kept_to.map_or(roster.all, |region| roster.region(region));
+        kept.minus(self.backends)
+    }
+
+    /// Those of `roster` in whose region no connect has failed.
+    pub(crate) fn elsewhere(&self, roster: &Roster) -> Set {
+        roster.all.minus(roster.within(&self.regions))
+    }
+
+    /// Those of `roster` in whose tier no connect has failed.
+    pub(crate) fn other_tiers(&self, roster: &Roster) -> Set {
+        let others = roster.tiers.iter().filter(|(tier, _)| !self.tiers.holds(usize::from(*tier)));
+        others.fold(Set::default(), |all, (_, tier)| all.union(*tier))
     }
 
     /// How many tries have failed.
@@ -58,18 +69,6 @@ impl Tried {
     #[must_use]
     pub fn backend(&self, index: usize) -> bool {
         self.backends.holds(index)
-    }
-
-    /// Whether a connect failed in the region at `index`.
-    #[must_use]
-    pub fn region(&self, index: usize) -> bool {
-        self.regions.holds(index)
-    }
-
-    /// Whether a connect failed in this tier.
-    #[must_use]
-    pub fn tier(&self, priority: u8) -> bool {
-        self.tiers.holds(usize::from(priority))
     }
 
     /// Whether nothing has been tried.

@@ -52,15 +52,17 @@ impl Marks {
         self.since.iter().map(|(name, since)| (&**name, since.at))
     }
 
+    /// When the grace of the mark on `name` ends for sessions, if it is marked.
+    pub(crate) fn grace_of(&self, name: &str, drain: &Drain) -> Option<Now> {
+        let since = self.since.get(name)?;
+        Some(if since.seen { since.at.plus(drain.grace) } else { Now::default() })
+    }
+
     /// When the first grace of the marks of `backend` ends for sessions; `None` where it has no mark.
     pub(crate) fn grace_ends(&self, generation: &Generation, backend: &Backend) -> Option<Now> {
-        let end = |name: &str, drain: &Drain| {
-            let since = self.since.get(name)?;
-            Some(if since.seen { since.at.plus(drain.grace) } else { Now::default() })
-        };
         let region = generation.region(backend.region);
-        let region = region.and_then(|region| end(&region.name, region.drain.as_ref()?));
-        let own = backend.drain.as_ref().and_then(|drain| end(backend.key.as_str(), drain));
+        let region = region.and_then(|region| self.grace_of(&region.name, region.drain.as_ref()?));
+        let own = backend.drain.as_ref().and_then(|drain| self.grace_of(backend.key.as_str(), drain));
         region.into_iter().chain(own).min()
     }
 }

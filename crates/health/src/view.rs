@@ -10,6 +10,7 @@ use crate::meter::Meter;
 use crate::name::Name;
 use crate::pool::{Place, PoolCell};
 use nearside_core::candidates::Set;
+use nearside_core::generation::Drain;
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State};
 use std::cell::Cell as Once;
 use std::net::SocketAddr;
@@ -132,6 +133,13 @@ impl View {
     #[must_use]
     pub fn marked_since(&self, name: &str) -> Option<Now> {
         self.marks.since(name)
+    }
+
+    /// When the grace of `drain` ends for sessions, the mark on the region of this name or the backend of this key. Where
+    /// it was there when the process began that is over.
+    #[must_use]
+    pub fn grace_ends(&self, name: &str, drain: &Drain) -> Option<Now> {
+        self.marks.grace_of(name, drain)
     }
 
     /// Since when each region (by its name) and each backend (by its key) is marked that is.

@@ -127,16 +127,16 @@ fn drains(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
             let own = backends.iter().filter(|backend| backend.key == name || backend.region == name);
             let in_flight: u32 = own.map(|backend| backend.in_flight).sum();
             let since = live.evidence.marked_since(&name);
-            let left = since.map(|since| drain.grace.saturating_sub(now.since(since)).as_secs());
+            let ends = live.evidence.grace_ends(&name, drain);
             json!({
                 "target": name,
                 "kind": kind,
-                "state": state(Some(drain), in_flight, since, now),
+                "state": state(Some(drain), in_flight, ends, now),
                 "reason": &*drain.reason,
                 "by": drain.by.as_deref(),
                 "until": drain.until.as_deref(),
                 "since": since.map(Now::as_millis),
-                "grace_left_s": left,
+                "grace_left_s": ends.map(|end| end.since(now).as_secs()),
                 "in_flight": in_flight,
             })
         })
@@ -150,10 +150,11 @@ fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
         let own = || backends.iter().filter(|backend| backend.region == *region.name);
         let in_flight: u32 = own().map(|backend| backend.in_flight).sum();
         let since = live.evidence.marked_since(&region.name);
+        let ends = region.drain.as_ref().and_then(|drain| live.evidence.grace_ends(&region.name, drain));
         json!({
             "name": &*region.name,
             "place": region.place.as_ref().map(|place| place.country.to_string()),
-            "state": state(region.drain.as_ref(), in_flight, since, now),
+            "state": state(region.drain.as_ref(), in_flight, ends, now),
             "drain": region.drain.as_ref().map(mark),
             "marked_since": since.map(Now::as_millis),
             "in_flight": in_flight,
@@ -186,10 +187,10 @@ fn marked(generation: &Generation) -> impl Iterator<Item = Marked<'_>> {
 }
 
 /// What is marked drains while requests are in flight there, and while its grace may still send it pinned ones.
-fn state(drain: Option<&Drain>, in_flight: u32, since: Option<Now>, now: Now) -> &'static str {
+fn state(drain: Option<&Drain>, in_flight: u32, grace_ends: Option<Now>, now: Now) -> &'static str {
     let Some(drain) = drain else { return "active" };
-    let grace_runs = drain.pinned_sessions == PinnedSessions::HonourUntilGrace
-        && since.is_none_or(|since| now.since(since) < drain.grace);
+    let grace_runs =
+        drain.pinned_sessions == PinnedSessions::HonourUntilGrace && grace_ends.is_none_or(|end| now < end);
     if in_flight > 0 || grace_runs { "draining" } else { "drained" }
 }
 
@@ -237,8 +238,8 @@ mod tests {
     fn check(pinned_sessions: PinnedSessions, in_flight: u32, minutes: u64, expected: &str) {
         let grace = Duration::from_secs(300);
         let drain = Drain { reason: "x".into(), by: None, until: None, grace, pinned_sessions };
-        let (since, now) = (Now::from_millis(0), Now::from_millis(minutes * 60_000));
-        assert_eq!(state(Some(&drain), in_flight, Some(since), now), expected);
+        let (ends, now) = (Now::from_millis(0).plus(grace), Now::from_millis(minutes * 60_000));
+        assert_eq!(state(Some(&drain), in_flight, Some(ends), now), expected);
     }
 
     #[test]

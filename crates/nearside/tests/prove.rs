@@ -34,6 +34,10 @@ routes:
     geo: [{ country: US, to: [virginia] }]
     residency: [{ group: GDPR, class: eu-only }, { country: CH, class: swiss }, { state: US-CA, class: eu-only }]
   - { host: free.example.com, pool: web }
+  - host: homes.example.com
+    pool: web
+    home: { from: [{ header: x-home }], map: { eu1: frankfurt, us1: virginia }, verify: { hmac_key_file: home.key } }
+    residency: [{ home: eu1, class: eu-only }]
 listeners: [{ bind: 127.0.0.1:8080 }]
 ";
 
@@ -46,7 +50,7 @@ fn law_holds_in_every_state() {
     let proofs = prove(&generation()).unwrap_or_else(|hole| panic!("{hole:?}"));
     let told: Vec<(usize, usize, bool)> =
         proofs.iter().map(|proof| (proof.route.index(), proof.classes.len(), proof.bounded)).collect();
-    assert_eq!(told, [(0, 1, false), (1, 2, false)]);
+    assert_eq!(told, [(0, 1, false), (1, 2, false), (3, 1, false)]);
     // 243 worlds, six pins, and some kinds of clients, each with the repeats that follow.
     assert!(proofs.iter().all(|proof| proof.states > 243 * 6 * 2), "{proofs:?}");
 }
@@ -96,6 +100,19 @@ fn a_client_of_unknown_place_who_passes_is_found() {
 }
 
 #[test]
+fn a_home_that_is_left_out_to_escape_its_class_is_found() {
+    let found = hole(&|input, trace| {
+        let mut routes = input.generation.routes.routes().to_vec();
+        if let (None, Residency::Chosen { by_home, .. }) = (input.facts.home, &mut routes[0].residency) {
+            *by_home = Box::default();
+        }
+        let generation = Generation { routes: Table::new(routes), ..input.generation.clone() };
+        nearside_core::decide(&Input { generation: &generation, ..*input }, trace)
+    });
+    assert_eq!((found.route, found.home), (RouteId::new(3), None));
+}
+
+#[test]
 fn a_repeat_that_leaves_is_found() {
     let found = hole(&|input, trace| {
         let choice = nearside_core::decide(input, trace);
@@ -132,8 +149,8 @@ fn who_is_refused_for_want_of_a_home_is_no_loss() {
 fn a_class_survives_what_it_has_to_or_the_loss_is_named() {
     assert_eq!(dark(&generation()), []);
     let mut weak = generation();
-    weak.backends[1].weight = 0;
+    weak.backends.edit()[1].weight = 0;
     let found = dark(&weak);
     let lost: Vec<usize> = found.first().unwrap().lost.iter().map(|region| region.index()).collect();
-    assert_eq!((found.len(), lost), (2, vec![0, 2]), "{found:?}");
+    assert_eq!((found.len(), lost), (3, vec![0, 2]), "{found:?}");
 }

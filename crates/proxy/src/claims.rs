@@ -105,7 +105,7 @@ impl Reader<'_> {
             claims.moves = claims.pinned.is_some_and(|pinned| {
                 let mut facts = *facts;
                 claims.tell(&mut facts);
-                let law = Law::of(&route.residency, generation, &facts);
+                let law = Law::of(route, generation, &facts);
                 let home = route.home.as_ref().zip(facts.home).and_then(|(home, value)| home.region(value));
                 !session::stands(generation, pool, pinned.pin.first, (law, home))
             });

@@ -292,7 +292,7 @@ mod tests {
             let backend =
                 if encrypted { Sample::tls_saying(&ours, ANSWER).await } else { Sample::h1(ANSWER).await };
             let as_declared = |generation: &mut Generation| {
-                generation.backends[0].endpoint.tls = encrypted;
+                generation.backends.edit()[0].endpoint.tls = encrypted;
                 let pool = &mut generation.pools[0];
                 (pool.tls.sni, pool.tls.ca) = (Some("localhost".into()), Some(ours.authority()));
                 pool.connections.protocol = Protocol::H1;
@@ -328,7 +328,7 @@ mod tests {
         let ours = World::new(&[], |_| {});
         let tls = Sample::tls(&ours).await;
         let by_tls = |generation: &mut Generation| {
-            generation.backends[0].endpoint.tls = true;
+            generation.backends.edit()[0].endpoint.tls = true;
             generation.pools[0].tls.sni = Some("localhost".into());
             generation.pools[0].tls.ca = Some(ours.authority());
         };

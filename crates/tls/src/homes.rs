@@ -59,12 +59,13 @@ impl Homes {
         self.identity
     }
 
-    /// The value that `text` says, of a route that takes any or wants it signed as `value.signature`.
+    /// The value that `text` says, of a route that takes any or wants it signed as `value.signature`: alone, or for
+    /// `subject`.
     ///
     /// # Errors
     /// Why it is not believed.
-    pub fn value<'v>(&self, route: RouteId, text: &'v str) -> Result<&'v str, Doubt> {
-        self.verifier(route).map_or(Ok(text), |verifier| verifier.value(text))
+    pub fn value<'v>(&self, route: RouteId, text: &'v str, subject: Option<&[u8]>) -> Result<&'v str, Doubt> {
+        self.verifier(route).map_or(Ok(text), |verifier| verifier.value(text, subject))
     }
 
     /// What the token `text` says under `claim`, at `now` in seconds since the Unix epoch; `None` where it is no token

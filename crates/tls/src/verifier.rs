@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{
 use data_encoding::BASE64URL_NOPAD;
 use nearside_core::home::HomeKey;
 use rustls_pki_types::pem::{self, SectionKind};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
@@ -52,11 +53,17 @@ impl Verifier {
         }
     }
 
-    /// The value of `value.signature`, if one of the keys has signed it.
-    pub(crate) fn value<'v>(&self, signed: &'v str) -> Result<&'v str, Doubt> {
+    /// The value of `value.signature`, if one of the keys has signed it: alone, or with a line feed and `subject` after it.
+    pub(crate) fn value<'v>(&self, signed: &'v str, subject: Option<&[u8]>) -> Result<&'v str, Doubt> {
         let (value, signature) = signed.rsplit_once('.').ok_or(Doubt::Forged)?;
         let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_no_base64| Doubt::Forged)?;
-        let known = self.keys.iter().any(|key| key.verifies(value.as_bytes(), &signature));
+        let message = match subject {
+            None => Cow::Borrowed(value.as_bytes()),
+            Some([]) => return Err(Doubt::Forged),
+            // No field's value has a line feed, so that no value can be taken for another one with a subject.
+            Some(subject) => Cow::Owned([value.as_bytes(), b"\n", subject].concat()),
+        };
+        let known = self.keys.iter().any(|key| key.verifies(&message, &signature));
         if known { Ok(value) } else { Err(Doubt::Forged) }
     }
 

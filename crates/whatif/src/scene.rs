@@ -93,7 +93,8 @@ pub fn mark(generation: &mut Generation, name: &str, reason: &str) -> bool {
         return true;
     }
     let named = |backend: &&mut Backend| &*backend.name == name || backend.key.as_str() == name;
-    let backend = generation.backends.iter_mut().find(named);
+    let mut backends = generation.backends.edit();
+    let backend = backends.iter_mut().find(named);
     backend.map(|backend| backend.drain = Some(drain)).is_some()
 }
 

@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::names::undeclared;
-use crate::document::{Document, Home, Residency, Route};
+use crate::document::{Document, Home, HomeKey, Residency, Route};
 use crate::node::quoted;
 use crate::reader::suggest;
 use crate::report::Finding;
@@ -39,16 +39,25 @@ fn check_home(path: &str, home: &Home, regions: &HashSet<&str>, found: &mut Foun
             found.given("regions", format!("{path}.map.{}", value.0), finding);
         }
     }
-    if let Some(verify) = &home.verify {
-        let message = match (&verify.hmac_key_file, &verify.public_key_file) {
-            (Some(_), None) | (None, Some(_)) => return,
-            (None, None) => "there is no key to verify with",
-            (Some(_), Some(_)) => "there are two kinds of key to verify with",
-        };
-        let (path, finding) = (format!("{path}.verify"), Finding::new(rule::HOME_KEY, message));
-        let hint = "write one of hmac_key_file and public_key_file; a file may hold several keys";
-        found.given(&path, path.clone(), finding.hint(hint));
+    let Some(verify) = &home.verify else { return };
+    if let Some(subject) = verify.subject.as_ref().filter(|it| it.cookie.is_some() == it.header.is_some()) {
+        let both = subject.cookie.is_some();
+        let message = if both { "the subject stands in two places" } else { "the subject stands nowhere" };
+        let (path, finding) = (format!("{path}.verify.subject"), Finding::new(rule::HOME_SUBJECT, message));
+        found.given(&path, path.clone(), finding.hint("write one of cookie and header"));
     }
+    check_key(path, verify, found);
+}
+
+fn check_key(path: &str, verify: &HomeKey, found: &mut Found<'_>) {
+    let message = match (&verify.hmac_key_file, &verify.public_key_file) {
+        (Some(_), None) | (None, Some(_)) => return,
+        (None, None) => "there is no key to verify with",
+        (Some(_), Some(_)) => "there are two kinds of key to verify with",
+    };
+    let (path, finding) = (format!("{path}.verify"), Finding::new(rule::HOME_KEY, message));
+    let hint = "write one of hmac_key_file and public_key_file; a file may hold several keys";
+    found.given(&path, path.clone(), finding.hint(hint));
 }
 
 /// A home that decides residency is known to the route, and verified.

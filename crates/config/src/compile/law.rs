@@ -6,7 +6,7 @@ use crate::scalar::Name;
 use foldhash::HashMap;
 use nearside_core::candidates::Set;
 use nearside_core::generation::Geo;
-use nearside_core::home::{Home, HomeKey, HomeSource};
+use nearside_core::home::{Home, HomeKey, HomeSource, Subject};
 use nearside_core::place::{Area, ByArea};
 use nearside_core::residency::{Class, Residency};
 use nearside_core::{ClassId, RegionId};
@@ -71,12 +71,18 @@ impl<'a> Law<'a> {
             let public = || verify.public_key_file.clone().map(HomeKey::Public);
             verify.hmac_key_file.clone().map(HomeKey::Hmac).or_else(public)
         });
+        let subject =
+            declared.verify.as_ref().and_then(|verify| verify.subject.as_ref()).and_then(|subject| {
+                let header = subject.header.as_ref().map(|name| Subject::Header(name.0.clone()));
+                subject.cookie.as_ref().map(|name| Subject::Cookie(name.0.clone())).or(header)
+            });
         Home {
             from: from.collect(),
             map: map
                 .filter_map(|(value, region)| Some((value.0.clone(), *self.regions.get(&*region.0)?)))
                 .collect(),
             verify,
+            subject,
             refuse_unknown: declared.unknown == UnknownHome::Refuse,
         }
     }

@@ -36,7 +36,7 @@ document! {
         allow: Some1<Name>,
         /// How many regions may be lost, any of them, so that requests of this class are served still.
         survive: Int<0, 16> = Int(0),
-        /// What a client of unknown place gets. By default a refusal where the class is chosen by place.
+        /// What a client of unknown place gets, or where a home decides one of unknown home. By default a refusal where the class is chosen by place or home.
         unknown: Option<Unknown> = None,
     }
 }

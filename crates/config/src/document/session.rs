@@ -49,12 +49,25 @@ document! {
 
 document! {
     settings
-    /// The key: one of these. A cookie or header is signed as `value.signature`, the signature in base64url without padding; a token as HS256, EdDSA, ES256 or RS256, as the key is.
+    /// The key, one of two, and for whom it signs. A cookie or header is signed as `value.signature`, the signature in base64url without padding; a token as HS256, EdDSA, ES256 or RS256, as the key is.
     HomeKey {
         /// A file with the secrets of an HMAC with SHA-256, one a line in hex or base64, at least 32 bytes each; all verify.
         hmac_key_file: Option<PathBuf> = None,
         /// A PEM file with public keys: Ed25519, ECDSA with P-256, or RSA of 2048 bits and more; all verify.
         public_key_file: Option<PathBuf> = None,
+        /// What tells users apart: a cookie or header is then signed for one of them, and of no use to another. Without it a value is good for whoever has it.
+        subject: Option<Subject> = None,
+    }
+}
+
+document! {
+    settings
+    /// What only the user has, as a session's secret: one of these. The signature is of the value, a line feed and this.
+    Subject {
+        /// The value of this cookie.
+        cookie: Option<CookieName> = None,
+        /// The value of this header.
+        header: Option<FieldName> = None,
     }
 }
 

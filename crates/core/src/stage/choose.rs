@@ -1,51 +1,43 @@
 //! The stage that chooses one of the equals: weight x ramp x load.
 
-use crate::candidates::{Candidate, Candidates};
-use crate::decide::Input;
+use crate::candidates::{Candidates, Set};
+use crate::decide::Case;
 use crate::evidence::Evidence;
-use crate::generation::Pool;
-use crate::id::PoolId;
 use crate::policy::Balance;
 use crate::random::{Random, mix};
 use crate::reason::Reason;
+use crate::seen::Seen;
 use crate::trace::{Step, Trace};
 
-/// Chooses one; with [`Reason::WonWeight`] when there was a choice. `None` when nothing is left.
+/// Leaves one; with [`Reason::WonWeight`] when there was a choice. `None` when nothing is left.
 pub(crate) fn one<'a, E: Evidence, T: Trace>(
     left: Candidates<'a>,
-    (id, pool): (PoolId, &Pool),
-    input: &Input<'_, E>,
+    case: &Case<'_, E>,
     random: &mut Random,
     trace: &mut T,
-) -> Option<(Candidate<'a>, Option<Reason>)> {
+) -> Option<(Candidates<'a>, Option<Reason>)> {
     trace.step(Step::Weight);
-    let first = left.first()?;
-    if left.len() == 1 {
-        return Some((first, None));
+    let (set, seen) = (left.left(), case.seen);
+    if set == Set::of(set.first()?) {
+        return Some((left, None));
     }
-    let total: u64 = left.iter().map(|candidate| weight(&candidate)).sum();
-    let chosen = match pool.select.balance {
-        Balance::RoundRobin => at(left, in_turn(input.evidence.turn(id), total)),
-        Balance::Hash(_) => by_hash(left, input.facts.hash),
+    let total = set.iter().map(|index| seen.weight(index)).sum();
+    let chosen = match case.pool.select.balance {
+        Balance::RoundRobin => at((set, seen), in_turn(case.input.evidence.turn(case.pool_id), total)),
+        Balance::Hash(_) => by_hash((set, case), case.input.facts.hash),
         Balance::P2c => {
-            let (one, other) = (at(left, random.below(total)), at(left, random.below(total)));
-            one.zip(other).map(|(one, other)| less_loaded(one, other))
+            let (one, other) = (random.below(total), random.below(total));
+            let (one, other) = (at((set, seen), one), at((set, seen), other));
+            one.zip(other).map(|(one, other)| less_loaded(seen, one, other))
         }
     }?;
-    for candidate in left.iter().filter(|candidate| candidate.id != chosen.id) {
-        trace.dropped(candidate.id, Reason::LostWeight);
-    }
-    Some((chosen, Some(Reason::WonWeight)))
+    Some((left.only(trace, Set::of(chosen), Reason::LostWeight), Some(Reason::WonWeight)))
 }
 
-fn weight(candidate: &Candidate<'_>) -> u64 {
-    Pool::ramped(candidate.backend.weight, candidate.state.ramp).max(1)
-}
-
-/// The candidate on whose stretch of the weights laid end to end `point` lies.
-fn at(left: Candidates<'_>, mut point: u64) -> Option<Candidate<'_>> {
-    left.iter().find(|candidate| {
-        let weight = weight(candidate);
+/// The one on whose stretch of the weights laid end to end `point` lies.
+fn at((set, seen): (Set, &Seen<'_>), mut point: u64) -> Option<usize> {
+    set.iter().find(|index| {
+        let weight = seen.weight(*index);
         let here = point < weight;
         point = point.saturating_sub(weight);
         here
@@ -61,14 +53,16 @@ fn in_turn(turn: u64, total: u64) -> u64 {
 
 /// Weighted rendezvous hashing: each candidate draws from `hash` and its own name, and the highest draw wins. One that
 /// comes or goes moves only the requests that it wins or loses.
-fn by_hash(left: Candidates<'_>, hash: u64) -> Option<Candidate<'_>> {
-    let score = |candidate: &Candidate<'_>| {
+fn by_hash<E>((set, case): (Set, &Case<'_, E>), hash: u64) -> Option<usize> {
+    let backends = case.input.generation.backends_of(case.pool);
+    let score = |index: &usize| {
+        let salt = backends.get(*index).map_or(0, |backend| backend.salt);
         // 53 bits, as many as a float holds; above 0, so that the logarithm is finite.
-        let drawn = (mix(hash ^ candidate.backend.salt) >> 11) | 1;
+        let drawn = (mix(hash ^ salt) >> 11) | 1;
         let uniform = float(drawn) / float(1 << 53);
-        float(weight(candidate)) / -uniform.ln()
+        float(case.seen.weight(*index)) / -uniform.ln()
     };
-    left.iter().max_by(|one, other| score(one).total_cmp(&score(other)))
+    set.iter().max_by(|one, other| score(one).total_cmp(&score(other)))
 }
 
 /// Exact below 2^53.
@@ -78,7 +72,7 @@ fn float(number: u64) -> f64 {
 }
 
 /// The one with less in flight for its weight; the first of equals.
-fn less_loaded<'a>(one: Candidate<'a>, other: Candidate<'a>) -> Candidate<'a> {
-    let load = |this: &Candidate<'_>, that: &Candidate<'_>| u64::from(this.state.in_flight) * weight(that);
-    if load(&other, &one) < load(&one, &other) { other } else { one }
+fn less_loaded(seen: &Seen<'_>, one: usize, other: usize) -> usize {
+    let load = |this, that| u64::from(seen.in_flight(this)) * seen.weight(that);
+    if load(other, one) < load(one, other) { other } else { one }
 }

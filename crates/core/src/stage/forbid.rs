@@ -1,15 +1,16 @@
 //! The stages that forbid: limits, residency, drain, health, what has been tried.
 
-use crate::candidates::{Candidate, Candidates};
+use crate::candidates::{Candidates, Set};
 use crate::decide::Input;
-use crate::evidence::{Evidence, Verdict};
-use crate::generation::{Generation, PinnedSessions, Pool};
+use crate::evidence::Evidence;
+use crate::generation::{Drain, Generation, PinnedSessions, Pool};
 use crate::id::RouteId;
 use crate::pin::Pin;
 use crate::policy::AllDown;
 use crate::reason::Reason;
 use crate::residency::Law;
 use crate::route::Route;
+use crate::seen::Seen;
 use crate::trace::{Step, Trace};
 use crate::tried::Tried;
 
@@ -28,34 +29,32 @@ pub(crate) fn limits<E: Evidence>(route: &Route, id: RouteId, input: &Input<'_, 
 /// What law leaves of all candidates.
 pub(crate) fn residency<'a, T: Trace>(all: Candidates<'a>, law: Law, trace: &mut T) -> Candidates<'a> {
     trace.step(Step::Residency);
-    match law {
-        Law::Silent => all,
-        Law::Only(regions) => all.without(trace, |candidate| {
-            (!regions.holds(candidate.backend.region.index())).then_some(Reason::ExcludedResidency)
-        }),
-        Law::Nowhere => all.without(trace, |_| Some(Reason::ExcludedResidency)),
-    }
+    let lawful = match law {
+        Law::Silent => return all,
+        Law::Only(regions) => all.roster().within(&regions),
+        Law::Nowhere => Set::default(),
+    };
+    all.only(trace, lawful, Reason::ExcludedResidency)
 }
 
 /// What the operator has marked. A session that is pinned there may stay while grace runs, where the mark says so.
 pub(crate) fn drained<'a, T: Trace>(
     left: Candidates<'a>,
-    generation: &Generation,
-    pin: Option<Pin>,
+    seen: &Seen<'_>,
+    (generation, pin): (&Generation, Option<Pin>),
     trace: &mut T,
 ) -> Candidates<'a> {
     trace.step(Step::Drain);
-    let stays = |candidate: &Candidate<'a>| {
-        let pinned = pin.and_then(|pin| pin.first).is_some_and(|first| first.means(candidate));
-        let mut marks = generation.drains_of(candidate.backend);
-        pinned
-            && candidate.state.in_grace
-            && marks.all(|mark| mark.pinned_sessions == PinnedSessions::HonourUntilGrace)
-    };
-    left.without(trace, |candidate| {
-        let marked = generation.drains_of(candidate.backend).next().is_some();
-        (marked && !stays(candidate)).then_some(Reason::ExcludedDrained)
-    })
+    let roster = left.roster();
+    let marked = roster.drained(generation);
+    let pinned = pin.and_then(|pin| pin.first).map_or_else(Set::default, |first| roster.meant(first));
+    let mut staying = marked.intersection(pinned).intersection(seen.in_grace);
+    staying.retain(|index| {
+        let honours = |mark: &Drain| mark.pinned_sessions == PinnedSessions::HonourUntilGrace;
+        let backend = generation.backend(roster.id(index));
+        backend.is_some_and(|backend| generation.drains_of(backend).all(honours))
+    });
+    left.without(trace, marked.minus(staying), Reason::ExcludedDrained)
 }
 
 /// What the health stage leaves.
@@ -71,71 +70,42 @@ pub(crate) struct Usable<'a> {
 /// suspected goes as long as something else stays.
 pub(crate) fn unhealthy<'a, T: Trace>(
     allowed: Candidates<'a>,
-    pool: &Pool,
-    tried: &Tried,
+    seen: &Seen<'_>,
+    (pool, tried): (&Pool, &Tried),
     trace: &mut T,
 ) -> Option<Usable<'a>> {
     trace.step(Step::Health);
     // A weight of 0 is the operator's word, not health: it is never taken back.
-    let weighted =
-        allowed.without(trace, |candidate| (candidate.backend.weight == 0).then_some(Reason::LostWeight));
-    let up = weighted.without(trace, down);
-    let first = pool.first.index();
-    let fresh = |candidate: &Candidate<'_>| is_fresh(candidate, tried, first);
-    if up.iter().any(|candidate| fresh(&candidate)) {
-        let better = |other: &Candidate<'_>| !other.state.suspected && fresh(other);
-        let suspected = up.iter().any(|candidate| candidate.state.suspected);
-        let left = if suspected && up.iter().any(|other| better(&other)) {
-            up.without(trace, |candidate| candidate.state.suspected.then_some(Reason::ExcludedEjected))
-        } else {
-            up
-        };
+    let roster = allowed.roster();
+    let weighted = allowed.without(trace, roster.weightless, Reason::LostWeight);
+    let up = weighted
+        .without(trace, seen.unhealthy, Reason::ExcludedUnhealthy)
+        .without(trace, seen.ejected, Reason::ExcludedEjected)
+        .without(trace, seen.held, Reason::ExcludedHold);
+    let fresh = tried.fresh(roster);
+    if up.meets(fresh) {
+        let better = up.meets(fresh.minus(seen.suspected));
+        let left = if better { up.without(trace, seen.suspected, Reason::ExcludedEjected) } else { up };
         return Some(Usable { left, fail_open: false });
     }
-    let nothing = !weighted.iter().any(|candidate| fresh(&candidate));
-    if pool.select.all_down == AllDown::Refuse || nothing {
+    if pool.select.all_down == AllDown::Refuse || !weighted.meets(fresh) {
         return (!up.is_empty()).then_some(Usable { left: up, fail_open: false });
     }
-    for candidate in weighted.iter().filter(|candidate| down(candidate).is_some()) {
-        trace.readmitted(candidate.id);
+    for index in weighted.left().minus(up.left()).iter() {
+        trace.readmitted(roster.id(index));
     }
     Some(Usable { left: weighted, fail_open: true })
 }
 
-/// Whether this request may still try it.
-fn is_fresh(candidate: &Candidate<'_>, tried: &Tried, first: usize) -> bool {
-    !tried.backend(candidate.id.index() - first) && tried.allows(candidate.backend.region)
-}
-
-fn down(candidate: &Candidate<'_>) -> Option<Reason> {
-    let state = candidate.state;
-    if state.verdict == Verdict::Unhealthy {
-        Some(Reason::ExcludedUnhealthy)
-    } else if state.ejected {
-        Some(Reason::ExcludedEjected)
-    } else {
-        state.held.then_some(Reason::ExcludedHold)
-    }
-}
-
 /// What has failed this request. After a connect failure its region is avoided; where no other is left, its tier.
-pub(crate) fn tried<'a, E: Evidence, T: Trace>(
-    usable: Candidates<'a>,
-    pool: &Pool,
-    input: &Input<'_, E>,
-    trace: &mut T,
-) -> Candidates<'a> {
+pub(crate) fn tried<'a, T: Trace>(usable: Candidates<'a>, tried: &Tried, trace: &mut T) -> Candidates<'a> {
     trace.step(Step::Tried);
-    let tried: &Tried = input.tried;
     if tried.is_empty() {
         return usable;
     }
-    let first = pool.first.index();
-    let fresh = usable
-        .without(trace, |candidate| (!is_fresh(candidate, tried, first)).then_some(Reason::ExcludedTried));
-    let elsewhere = |candidate: &Candidate<'_>| !tried.region(candidate.backend.region.index());
-    if fresh.iter().any(|candidate| elsewhere(&candidate)) {
-        return fresh.preferring(trace, Reason::ExcludedTried, elsewhere);
-    }
-    fresh.preferring(trace, Reason::ExcludedTried, |candidate| !tried.tier(candidate.backend.priority))
+    let (roster, reason) = (usable.roster(), Reason::ExcludedTried);
+    let fresh = usable.only(trace, tried.fresh(roster), reason);
+    let elsewhere = tried.elsewhere(roster);
+    let wanted = if fresh.meets(elsewhere) { elsewhere } else { tried.other_tiers(roster) };
+    fresh.preferring(trace, wanted, reason)
 }

@@ -1,13 +1,10 @@
 //! The stages that prefer: home, affinity, canary, capacity, geo, priority, latency.
 
-use crate::candidates::{Candidate, Candidates, Set};
-use crate::decide::Input;
-use crate::evidence::{Evidence, Verdict};
-use crate::generation::Pool;
-use crate::id::PoolId;
+use crate::candidates::{Candidates, Set};
+use crate::decide::{Case, Input};
+use crate::evidence::Evidence;
 use crate::random::Random;
 use crate::reason::Reason;
-use crate::route::Route;
 use crate::stage::choose;
 use crate::trace::{Step, Trace};
 
@@ -29,36 +26,34 @@ pub(crate) struct Preferred<'a> {
 /// The request has no known home, and its route refuses such.
 pub(crate) fn all<'a, E: Evidence, T: Trace>(
     (fresh, allowed): (Candidates<'a>, Candidates<'a>),
-    (route, (pool_id, pool)): (&Route, (PoolId, &Pool)),
-    input: &Input<'_, E>,
+    case: &Case<'_, E>,
     random: &mut Random,
     trace: &mut T,
 ) -> Result<Preferred<'a>, Reason> {
     let mut race = Race { left: fresh, wished: allowed, reason: None, missed: false };
-    home(&mut race, route, input, trace)?;
-    affinity(&mut race, input, trace);
+    home(&mut race, case, trace)?;
+    affinity(&mut race, case, trace);
     // The cohort of a canary has no key yet.
     trace.step(Step::Canary);
     let before = race.left;
-    let spilling = spilling(before, input, random);
-    race.left = capacity(before, spilling, trace);
+    let spilling = spilling(before, case.input, random);
+    race.left = capacity(before, (case, spilling), trace);
     let roomy = race.left;
-    geo(&mut race, route, input, trace);
-    let tier = priority(race.left, race.wished, pool, random, trace);
-    let near = latency(tier, pool, trace);
+    geo(&mut race, case, trace);
+    let tier = priority((race.left, race.wished), case, random, trace);
+    let near = latency(tier, case, trace);
     let mut offered = Set::default();
-    if roomy.len() < before.len() {
-        offered = offered_to((before, roomy), (route, (pool_id, pool)), input, random);
+    if roomy.left() != before.left() {
+        offered = offered_to((before, roomy), case, random);
     }
-    let best = |set: &Candidates<'_>| set.iter().map(|candidate| candidate.backend.priority).min();
-    let reason = if best(&tier) > best(&race.wished) || race.missed {
-        let spilled = best(&tier) > best(&before) && roomy.len() < before.len();
+    let reason = if tier.tier() > race.wished.tier() || race.missed {
+        let spilled = tier.tier() > before.tier() && roomy.left() != before.left();
         Some(if spilled { Reason::WonSpillover } else { Reason::WonFailover })
     } else if !offered.is_empty() {
         Some(Reason::WonSpillover)
-    } else if near.len() < tier.len() {
+    } else if near.left() != tier.left() {
         Some(Reason::WonLatency)
-    } else if tier.len() < race.left.len() {
+    } else if tier.left() != race.left.left() {
         Some(Reason::WonPriority)
     } else {
         race.reason
@@ -75,47 +70,33 @@ struct Race<'a> {
     missed: bool,
 }
 
-impl<'a> Race<'a> {
-    /// Keeps what `keep` wants, where something is left of it; whether there is.
-    fn keep<T: Trace>(
-        &mut self,
-        trace: &mut T,
-        (lost, won): (Reason, Reason),
-        keep: impl Fn(&Candidate<'a>) -> bool,
-    ) -> bool {
-        let found = self.left.iter().any(|candidate| keep(&candidate));
-        let wished = self.wished.iter().any(|candidate| keep(&candidate));
-        if found {
-            let before = self.left.len();
-            self.left = self.left.preferring(trace, lost, &keep);
-            if self.left.len() < before {
-                self.reason = Some(won);
-            }
+impl Race<'_> {
+    /// Keeps what is `wanted`, where something is left of it; whether there is.
+    fn keep<T: Trace>(&mut self, trace: &mut T, wanted: Set, (lost, won): (Reason, Reason)) -> bool {
+        let before = self.left.left();
+        let found = before.meets(wanted);
+        self.left = self.left.preferring(trace, wanted, lost);
+        if self.left.left() != before {
+            self.reason = Some(won);
         }
-        if wished {
-            self.wished = self.wished.preferring(&mut (), lost, &keep);
-            self.missed |= !found;
-        }
+        self.missed |= !found && self.wished.meets(wanted);
+        self.wished = self.wished.preferring(&mut (), wanted, lost);
         found
     }
 }
 
 /// The region where the user's data lives, while it is usable.
-fn home<E: Evidence, T: Trace>(
-    race: &mut Race<'_>,
-    route: &Route,
-    input: &Input<'_, E>,
-    trace: &mut T,
-) -> Result<(), Reason> {
+fn home<E: Evidence, T: Trace>(race: &mut Race<'_>, case: &Case<'_, E>, trace: &mut T) -> Result<(), Reason> {
     trace.step(Step::Home);
-    let Some(home) = &route.home else { return Ok(()) };
-    match input.facts.home.and_then(|value| home.region(value)) {
+    let Some(home) = &case.route.home else { return Ok(()) };
+    match case.input.facts.home.and_then(|value| home.region(value)) {
         Some(region) => {
-            race.keep(trace, (Reason::LostHome, Reason::WonHome), |c| c.backend.region == region);
+            let there = race.left.roster().region(region);
+            race.keep(trace, there, (Reason::LostHome, Reason::WonHome));
             Ok(())
         }
         None if home.refuse_unknown => {
-            race.left = race.left.without(trace, |_| Some(Reason::LostHome));
+            race.left = race.left.only(trace, Set::default(), Reason::LostHome);
             Err(Reason::RefusedHome)
         }
         None => Ok(()),
@@ -123,21 +104,20 @@ fn home<E: Evidence, T: Trace>(
 }
 
 /// Where the session is pinned, or its named backup.
-fn affinity<E: Evidence, T: Trace>(race: &mut Race<'_>, input: &Input<'_, E>, trace: &mut T) {
+fn affinity<E: Evidence, T: Trace>(race: &mut Race<'_>, case: &Case<'_, E>, trace: &mut T) {
     trace.step(Step::Affinity);
-    let Some(pin) = input.facts.pin else { return };
-    let lost = Reason::LostAffinity;
+    let Some(pin) = case.input.facts.pin else { return };
+    let roster = race.left.roster();
     let stays = pin.first.is_some_and(|first| {
         let before = race.missed;
-        let stays = race.keep(trace, (lost, Reason::WonAffinity), |candidate| first.means(candidate));
+        let stays = race.keep(trace, roster.meant(first), (Reason::LostAffinity, Reason::WonAffinity));
         // Its own word tells of a pin that could not be kept.
         race.missed = before;
         stays
     });
-    if let Some(second) = pin.second.filter(|_| !stays)
-        && race.left.iter().any(|candidate| second.means(&candidate))
-    {
-        race.left = race.left.preferring(trace, lost, |candidate| second.means(candidate));
+    let second = pin.second.filter(|_| !stays).map(|second| roster.meant(second));
+    if let Some(second) = second.filter(|second| race.left.meets(*second)) {
+        race.left = race.left.only(trace, second, Reason::LostAffinity);
         race.wished = race.left;
         race.reason = Some(Reason::WonAffinityBackup);
     }
@@ -146,16 +126,13 @@ fn affinity<E: Evidence, T: Trace>(race: &mut Race<'_>, input: &Input<'_, E>, tr
 /// The regions that let this request spill over: one that has more requests than its share of capacity keeps one with
 /// probability share/offered.
 fn spilling<E: Evidence>(fresh: Candidates<'_>, input: &Input<'_, E>, random: &mut Random) -> Set {
-    let (mut seen, mut spilling) = (Set::default(), Set::default());
-    for candidate in fresh.iter() {
-        let id = candidate.backend.region;
-        let Some(capacity) = input.generation.region(id).and_then(|region| region.capacity) else { continue };
-        if seen.holds(id.index()) {
+    let mut spilling = Set::default();
+    for (id, _) in fresh.roster().regions.iter().filter(|(_, here)| fresh.meets(*here)) {
+        let Some(capacity) = input.generation.region(*id).and_then(|region| region.capacity) else {
             continue;
-        }
-        seen.insert(id.index());
+        };
         let share = capacity / u64::from(input.generation.fleet.pops.max(1));
-        let offered = input.evidence.offered(id, input.now);
+        let offered = input.evidence.offered(*id, input.now);
         if offered > share && random.below(offered) >= share {
             spilling.insert(id.index());
         }
@@ -165,13 +142,14 @@ fn spilling<E: Evidence>(fresh: Candidates<'_>, input: &Input<'_, E>, random: &m
 
 /// What is full: a backend at its `max_in_flight`, and a region that lets the request spill over. When all are full,
 /// all are kept, and the proxy lets the request wait for a place or refuses it.
-fn capacity<'a, T: Trace>(fresh: Candidates<'a>, spilling: Set, trace: &mut T) -> Candidates<'a> {
+fn capacity<'a, E, T: Trace>(
+    fresh: Candidates<'a>,
+    (case, spilling): (&Case<'_, E>, Set),
+    trace: &mut T,
+) -> Candidates<'a> {
     trace.step(Step::Capacity);
-    fresh.preferring(trace, Reason::ExcludedCapacity, |candidate| {
-        let limit = candidate.backend.max_in_flight;
-        limit.is_none_or(|limit| candidate.state.in_flight < limit)
-            && !spilling.holds(candidate.backend.region.index())
-    })
+    let full = case.seen.full.union(fresh.roster().within(&spilling));
+    fresh.preferring(trace, fresh.left().minus(full), Reason::ExcludedCapacity)
 }
 
 /// Whose request it would have been but for capacity.
@@ -180,40 +158,36 @@ fn capacity<'a, T: Trace>(fresh: Candidates<'a>, spilling: Set, trace: &mut T) -
 /// left behind counts the request as one that it was offered, so that what it keeps is its share of all of them.
 fn offered_to<E: Evidence>(
     (before, roomy): (Candidates<'_>, Candidates<'_>),
-    (route, pool): (&Route, (PoolId, &Pool)),
-    input: &Input<'_, E>,
+    case: &Case<'_, E>,
     random: &Random,
 ) -> Set {
     let (mut offered, mut left) = (Set::default(), before);
     loop {
         let (mut race, mut random) =
             (Race { left, wished: left, reason: None, missed: false }, random.clone());
-        geo(&mut race, route, input, &mut ());
-        let tier = priority(race.left, left, pool.1, &mut random, &mut ());
-        let near = latency(tier, pool.1, &mut ());
-        let chosen = choose::one(near, pool, input, &mut random, &mut ());
-        let Some((full, _)) = chosen.filter(|(chosen, _)| !roomy.holds(chosen)) else { return offered };
-        let region = full.backend.region;
-        left = left.without(&mut (), |candidate| {
-            let full = candidate.backend.region == region && !roomy.holds(candidate);
-            full.then_some(Reason::ExcludedCapacity)
-        });
-        if !left.iter().any(|candidate| candidate.backend.region == region) {
+        geo(&mut race, case, &mut ());
+        let tier = priority((race.left, left), case, &mut random, &mut ());
+        let near = latency(tier, case, &mut ());
+        let chosen = choose::one(near, case, &mut random, &mut ());
+        let Some((full, _)) = chosen.filter(|(chosen, _)| !chosen.meets(roomy.left())) else {
+            return offered;
+        };
+        let Some((region, here)) = full.region() else { return offered };
+        left = left.without(&mut (), here.minus(roomy.left()), Reason::ExcludedCapacity);
+        if !left.meets(here) {
             offered.insert(region.index());
         }
     }
 }
 
 /// The first of the place's regions that is usable.
-fn geo<E: Evidence, T: Trace>(race: &mut Race<'_>, route: &Route, input: &Input<'_, E>, trace: &mut T) {
+fn geo<E: Evidence, T: Trace>(race: &mut Race<'_>, case: &Case<'_, E>, trace: &mut T) {
     trace.step(Step::Geo);
-    let facts = input.facts;
-    let Some(entries) = route.geo.find(&facts.place, facts.client.ip().to_canonical()) else { return };
+    let facts = case.input.facts;
+    let Some(entries) = case.route.geo.find(&facts.place, facts.client.ip().to_canonical()) else { return };
+    let roster = race.left.roster();
     for regions in entries {
-        let kept = race.keep(trace, (Reason::LostGeo, Reason::WonGeo), |candidate| {
-            regions.holds(candidate.backend.region.index())
-        });
-        if kept {
+        if race.keep(trace, roster.within(regions), (Reason::LostGeo, Reason::WonGeo)) {
             return;
         }
     }
@@ -221,54 +195,62 @@ fn geo<E: Evidence, T: Trace>(race: &mut Race<'_>, route: &Route, input: &Input<
 
 /// The lowest tier. With `failover_below` set, a tier whose healthy weight share is below it keeps a request
 /// only with probability share/threshold and else hands it on.
-fn priority<'a, T: Trace>(
-    roomy: Candidates<'a>,
-    allowed: Candidates<'a>,
-    pool: &Pool,
+fn priority<'a, E, T: Trace>(
+    (roomy, allowed): (Candidates<'a>, Candidates<'a>),
+    case: &Case<'_, E>,
     random: &mut Random,
     trace: &mut T,
 ) -> Candidates<'a> {
     trace.step(Step::Priority);
-    let mut left = roomy;
-    while let Some(lowest) = left.iter().map(|candidate| candidate.backend.priority).min() {
-        let in_tier = |candidate: &Candidate<'_>| candidate.backend.priority == lowest;
-        let later = left.iter().any(|candidate| !in_tier(&candidate));
-        if later && hands_on(&left, &allowed, lowest, pool, random) {
-            left = left.without(trace, |candidate| in_tier(candidate).then_some(Reason::LostPriority));
+    let (mut left, reason) = (roomy, Reason::LostPriority);
+    for (_, tier) in &roomy.roster().tiers {
+        let here = left.left().intersection(*tier);
+        if here.is_empty() {
             continue;
         }
-        let tier = left.preferring(trace, Reason::LostPriority, in_tier);
-        return tier.preferring(trace, Reason::LostPriority, |c| c.state.verdict != Verdict::Unknown);
+        let is_last = here == left.left();
+        let whole = allowed.left().intersection(*tier);
+        if !is_last && hands_on((here, whole), (case, &roomy.roster().weights), random) {
+            left = left.without(trace, here, reason);
+            continue;
+        }
+        let tier = left.only(trace, here, reason);
+        return tier.preferring(trace, here.minus(case.seen.unknown), reason);
     }
     left
 }
 
-fn hands_on(
-    left: &Candidates<'_>,
-    allowed: &Candidates<'_>,
-    tier: u8,
-    pool: &Pool,
+/// Whether a tier of which those of `up` are left of the `whole` hands the request on.
+fn hands_on<E>(
+    (up, whole): (Set, Set),
+    (case, weights): (&Case<'_, E>, &[u16]),
     random: &mut Random,
 ) -> bool {
-    let weight = |set: &Candidates<'_>| -> u64 {
-        set.iter().filter(|c| c.backend.priority == tier).map(|c| u64::from(c.backend.weight)).sum()
+    let threshold = u64::from(case.pool.select.failover_below.points());
+    if threshold == 0 {
+        return false;
+    }
+    let weight = |set: Set| -> u64 {
+        set.iter().filter_map(|index| weights.get(index)).map(|it| u64::from(*it)).sum()
     };
-    let threshold = u64::from(pool.select.failover_below.points());
-    let (up, whole) = (weight(left) * 10_000, weight(allowed));
+    let (up, whole) = (weight(up) * 10_000, weight(whole));
     // up/whole < threshold, without division: the tier keeps the request with probability up/(whole*threshold).
     up < whole * threshold && random.below(whole * threshold) >= up
 }
 
 /// What is near: within the fastest plus the tolerance. Where no round trip is known, the region declared
 /// first; a known one beats an unknown one.
-fn latency<'a, T: Trace>(tier: Candidates<'a>, pool: &Pool, trace: &mut T) -> Candidates<'a> {
+fn latency<'a, E, T: Trace>(tier: Candidates<'a>, case: &Case<'_, E>, trace: &mut T) -> Candidates<'a> {
     trace.step(Step::Latency);
-    let fastest = tier.iter().filter_map(|candidate| candidate.state.rtt_micros).min();
-    let Some(fastest) = fastest else {
-        let first = tier.first().map(|candidate| candidate.backend.region);
-        return tier.preferring(trace, Reason::LostLatency, |c| Some(c.backend.region) == first);
+    let seen = case.seen;
+    let mut near = tier.left().intersection(seen.timed);
+    let near = if let Some(fastest) = near.iter().map(|index| seen.rtt_micros(index)).min() {
+        let tolerance = u32::try_from(case.pool.select.latency_tolerance.as_micros()).unwrap_or(u32::MAX);
+        let limit = fastest.saturating_add(tolerance);
+        near.retain(|index| seen.rtt_micros(index) <= limit);
+        near
+    } else {
+        tier.region().map_or_else(Set::default, |(_, here)| here)
     };
-    let tolerance = u32::try_from(pool.select.latency_tolerance.as_micros()).unwrap_or(u32::MAX);
-    let limit = fastest.saturating_add(tolerance);
-    tier.preferring(trace, Reason::LostLatency, |c| c.state.rtt_micros.is_some_and(|rtt| rtt <= limit))
+    tier.preferring(trace, near, Reason::LostLatency)
 }

@@ -9,7 +9,8 @@ use nearside_core::policy::{AllDown, Share};
 use nearside_core::residency::{Residency, Unknown};
 use nearside_core::table::Table;
 use nearside_core::{
-    BackendId, Choice, Failure, FullTrace, Input, Plan, State, Target, Trace, Tried, Verdict, decide,
+    BackendId, Choice, Failure, FullTrace, Generation, Input, Plan, State, Target, Trace, Tried, Verdict,
+    decide,
 };
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof};
 use proptest::strategy::ValueTree;
@@ -50,7 +51,7 @@ fn build(backends: &[Drawn], (refuse, failover, seed, regions, turn): (bool, u16
         region.drain = (regions & (1 << index) != 0 && regions % 3 == 0).then(mark);
     }
     for (index, &(_, priority, weight, health, busy, fate)) in backends.iter().enumerate() {
-        let backend = &mut scene.generation.backends[index];
+        let backend = &mut scene.generation.backends.edit()[index];
         (backend.priority, backend.weight) = (priority, weight);
         backend.max_in_flight = (health % 4 == 0).then_some(1);
         backend.drain = (fate == 0).then(mark);
@@ -165,7 +166,7 @@ fn nothing_wrong_is_chosen(scene: &Scene, decide: Decide) -> Result<(), TestCase
 fn without_marks(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
     let mut generation = input.generation.clone();
     generation.regions.iter_mut().for_each(|region| region.drain = None);
-    generation.backends.iter_mut().for_each(|backend| backend.drain = None);
+    generation.backends.edit().iter_mut().for_each(|backend| backend.drain = None);
     decide(&Input { generation: &generation, ..*input }, trace)
 }
 
@@ -196,10 +197,20 @@ fn lawless_in_need(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
     decide(&Input { generation: &generation, ..*input }, &mut FullTrace::default())
 }
 
+/// Takes a request that says no home for one without law: the mutant that breaks rule 2 by leaving something out.
+fn lenient_to_the_silent(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
+    let mut routes = input.generation.routes.routes().to_vec();
+    if let (None, Residency::Chosen { by_home, .. }) = (input.facts.home, &mut routes[0].residency) {
+        *by_home = Box::default();
+    }
+    let generation = Generation { routes: Table::new(routes), ..input.generation.clone() };
+    decide(&Input { generation: &generation, ..*input }, trace)
+}
+
 /// Decides by another generation, whose backends stand in other regions: the mutant that breaks rule 3.
 fn by_another_generation(input: &Input<'_, Fixed>, trace: &mut FullTrace) -> Choice {
     let mut generation = input.generation.clone();
-    generation.backends.reverse();
+    generation.backends.edit().reverse();
     decide(&Input { generation: &generation, ..*input }, trace)
 }
 
@@ -239,6 +250,7 @@ fn a_drained_backend_gets_no_request() {
 fn no_request_leaves_its_residency_class() {
     assert!(run(6000, real, law_holds));
     assert!(!run(6000, lenient, law_holds), "the rule must notice what is unknown");
+    assert!(!run(6000, lenient_to_the_silent, law_holds), "the rule must notice a home that is left out");
     assert!(!run(6000, lawless_in_need, law_holds), "the rule must notice that need knows no law");
 }
 

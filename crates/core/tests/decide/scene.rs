@@ -4,7 +4,7 @@
 
 use nearside_core::candidates::MAX_BACKENDS;
 use nearside_core::generation::{
-    Backend, Drain, Endpoint, Fleet, Generation, PinnedSessions, Pool, Region, Stamp,
+    Backend, Backends, Drain, Endpoint, Fleet, Generation, PinnedSessions, Pool, Region, Stamp,
 };
 use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
@@ -238,7 +238,7 @@ fn generation() -> Generation {
         fleet: Fleet::new("test"),
         regions: Box::default(),
         pools: Box::new([Pool::new("web", BackendId::new(0), MAX_BACKENDS)]),
-        backends: Box::default(),
+        backends: Backends::default(),
         routes: Table::new(vec![route("www.example.com", "/*", &[])]),
         ..Generation::default()
     }

@@ -125,7 +125,7 @@ async fn status_says_who_says_so_and_since_when() {
 #[tokio::test(start_paused = true)]
 async fn a_place_at_a_full_backend_is_waited_for_and_told_when_it_is_free() {
     let mut limited = generation("a@x");
-    limited.backends[0].max_in_flight = Some(1);
+    limited.backends.edit()[0].max_in_flight = Some(1);
     let view = registry().view(&Arc::new(limited), None);
     let pool = Arc::clone(view.pool(PoolId::new(0)).unwrap());
     let first = view.enter(id(0)).unwrap();
@@ -193,10 +193,17 @@ async fn what_regions_are_offered_is_counted_over_generations_where_the_capacity
     assert_eq!((undeclared.rate(x), undeclared.offered(x, undeclared.now())), (None, 0));
 }
 
-/// Backends that are in grace, one mark or two.
+/// Backends that are in grace, one mark or two. What is told of a mark is the same.
 fn in_grace(registry: &crate::Registry, text: &str) -> Vec<bool> {
     let view = view(registry, text);
-    (0..view.entries.len()).map(|index| view.state(id(index), view.now()).in_grace).collect()
+    let in_grace = (0..view.entries.len()).map(|index| view.state(id(index), view.now()).in_grace);
+    let in_grace: Vec<bool> = in_grace.collect();
+    let marked =
+        view.generation().backends.iter().map(|backend| (backend.key.as_str(), backend.drain.as_ref()));
+    let ends = marked.map(|(key, drain)| view.grace_ends(key, drain?));
+    let told: Vec<bool> = ends.map(|end| end.is_some_and(|end| view.now() < end)).collect();
+    assert_eq!(told, in_grace);
+    in_grace
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,7 +111,7 @@ fn compare(generation: &Generation, old: &Tables, path: &Path) -> anyhow::Result
 fn changes_class<'g>(generation: &Generation, routes: &[&'g Route], change: &Change) -> Vec<&'g str> {
     let law = |route: &Route, place: Place| {
         let client = SocketAddr::new(change.first, 0);
-        Law::of(&route.residency, generation, &Facts { place, ..Facts::new("", "/", "GET", client) })
+        Law::by_place(route, generation, &Facts { place, ..Facts::new("", "/", "GET", client) })
     };
     let differs = |route: &&&Route| law(route, change.from) != law(route, change.to);
     routes.iter().filter(differs).map(|route| &*route.id).collect()

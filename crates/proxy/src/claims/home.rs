@@ -2,7 +2,7 @@
 
 use super::cookies;
 use nearside_core::RouteId;
-use nearside_core::home::{Home, HomeSource};
+use nearside_core::home::{Home, HomeSource, Subject};
 use nearside_http::RequestHead;
 use nearside_telemetry::Disbelieved;
 use nearside_tls::{Doubt, Homes};
@@ -17,10 +17,12 @@ pub(super) fn read(
     homes: &Homes,
     now: u64,
 ) -> Result<Option<Box<str>>, Disbelieved> {
+    let subject = home.subject.as_ref().map(|subject| self::subject(head, subject));
     for source in &home.from {
         let field = |name: &str| text(head.fields().get_name(name));
-        let plain =
-            |text: Option<&str>| text.map(|text| homes.value(id, text).map(|value| Some(value.into())));
+        let plain = |text: Option<&str>| {
+            text.map(|text| homes.value(id, text, subject).map(|value| Some(value.into())))
+        };
         let said = match source {
             HomeSource::Cookie(name) => plain(text(cookies::find(head.fields(), name).next())),
             HomeSource::Header(name) => plain(field(name)),
@@ -37,6 +39,15 @@ pub(super) fn read(
         }
     }
     Ok(None)
+}
+
+/// What tells the user from others; empty where the request does not say.
+fn subject<'h>(head: &'h RequestHead, subject: &Subject) -> &'h [u8] {
+    let said = match subject {
+        Subject::Cookie(name) => cookies::find(head.fields(), name).next(),
+        Subject::Header(name) => head.fields().get_name(name),
+    };
+    said.unwrap_or_default()
 }
 
 /// A value that says something.

@@ -88,8 +88,10 @@ fn level(affinity: &Affinity) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearside_core::generation::{Backend, Endpoint, Region};
+    use nearside_core::generation::{Backend, Backends, Endpoint, Region};
     use nearside_tls::{Clock, Keys};
+    use proptest::prelude::{any, prop_assert_eq};
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use std::time::Duration;
 
     /// One pool, `web`, with backends written as `name@region`.
@@ -105,7 +107,7 @@ mod tests {
             let pool = (nearside_core::PoolId::new(0), "web");
             Backend::new(pool, name, Endpoint::unix("/x"), RegionId::new(index))
         };
-        let backends: Box<[Backend]> = backends.iter().map(&mut backend).collect();
+        let backends: Backends = backends.iter().map(&mut backend).collect();
         let affinity =
             Affinity { cookie: "pin".into(), ttl: Some(Duration::from_secs(60)), level, backup: true };
         let pool = Pool { affinity: Some(affinity), ..Pool::new("web", BackendId::new(0), backends.len()) };
@@ -173,6 +175,46 @@ mod tests {
         let mut renamed = generation.clone();
         renamed.pools[0].name = "other".into();
         assert_eq!(read(&text, &renamed, &ours, 0), Err(Disbelieved::AffinityForeign));
+    }
+
+    /// What someone makes of a cookie, in one of five ways.
+    fn spoil(how: u8, text: &str, at: usize, byte: u8) -> String {
+        let (place, sign) = (at % text.len(), char::from(byte % 94 + 33));
+        let (before, after) = text.split_at(place);
+        match how {
+            0 => text.to_owned(),
+            1 => before.to_owned(),
+            2 => format!("{before}{sign}{}", after.get(1..).unwrap()),
+            3 => format!("{before}{sign}{after}"),
+            _ => sign.to_string().repeat(at),
+        }
+    }
+
+    /// Drawn cookies: of another fleet, of another pool, too old, and changed in every way. None is believed but the one
+    /// that was set, so that a decision hears of no other.
+    #[test]
+    fn no_cookie_is_believed_but_the_one_that_was_set() {
+        let drawn = (0..5_u8, 0..120_usize, any::<u8>(), 0..3_u8, any::<bool>(), 0..120_u64);
+        let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let ours = generation(Level::Region, &["a@fra", "b@dub"]);
+        let mut theirs = ours.clone();
+        theirs.pools[0].name = "other".into();
+        let (home, abroad, text) = (seal("ab"), seal("cd"), cookie(&ours, 0));
+        let outcome = runner.run(&drawn, |(how, at, byte, fleet, foreign, age)| {
+            let sent = spoil(how, &text, at, byte);
+            let seal = if fleet == 0 { &abroad } else { &home };
+            let found = read(&sent, if foreign { &theirs } else { &ours }, seal, age);
+            let expected = match () {
+                () if sent != text || fleet == 0 => Err(Disbelieved::AffinityForged),
+                () if foreign => Err(Disbelieved::AffinityForeign),
+                () if age > 60 => Err(Disbelieved::AffinityExpired),
+                () => Ok(7),
+            };
+            prop_assert_eq!(found.map(|pinned| pinned.session), expected, "{} after {} s", sent, age);
+            Ok(())
+        });
+        outcome.unwrap();
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Site {
     fn new(backends: &[&Backend], change: impl FnOnce(&mut Generation)) -> Self {
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
         let world = World::new(&addresses, |generation| {
-            for (tier, backend) in (1..).zip(&mut generation.backends) {
+            for (tier, backend) in (1..).zip(generation.backends.edit().iter_mut()) {
                 backend.priority = tier;
             }
             let probe = &mut generation.pools[0].probe;
@@ -240,7 +240,7 @@ async fn a_repeat_never_moves_the_turn() {
     let site = Site::new(&[&sick, &well], |generation| {
         on_500(generation);
         generation.pools[0].select.balance = Balance::RoundRobin;
-        generation.backends.iter_mut().for_each(|backend| backend.priority = 1);
+        generation.backends.edit().iter_mut().for_each(|backend| backend.priority = 1);
     });
     assert_eq!(site.told("GET").await, said(200, "well"));
     assert_eq!((sick.reached().len(), well.reached().len()), (1, 1));
@@ -263,7 +263,7 @@ async fn where_no_repeat_is_possible_the_client_gets_the_answer_that_came() {
                 Region { drain: Some(crate::pool::fixture::mark()), ..Region::new("virginia") },
             ]
             .into();
-            generation.backends[1].region = RegionId::new(1);
+            generation.backends.edit()[1].region = RegionId::new(1);
         }),
     ];
     for (case, change) in cases {
@@ -318,7 +318,7 @@ async fn a_repeat_stays_in_its_region_where_the_pool_says_so() {
         let site = Site::new(&[&sick, &away, &near], |generation| {
             let region = Region::new;
             generation.regions = Box::new([region("frankfurt"), region("virginia")]);
-            generation.backends[1].region = RegionId::new(1);
+            generation.backends.edit()[1].region = RegionId::new(1);
             generation.pools[0].retry.cross_region = cross;
         });
         assert_eq!(site.told("GET").await, expected);
@@ -327,7 +327,7 @@ async fn a_repeat_stays_in_its_region_where_the_pool_says_so() {
     let site = Site::new(&[&sick, &away], |generation| {
         let region = Region::new;
         generation.regions = Box::new([region("frankfurt"), region("virginia")]);
-        generation.backends[1].region = RegionId::new(1);
+        generation.backends.edit()[1].region = RegionId::new(1);
         generation.pools[0].retry.cross_region = false;
     });
     assert_eq!((site.told("GET").await.0, away.reached().len()), (502, 0));
@@ -350,7 +350,7 @@ async fn repeats_are_no_more_than_max_and_the_budget() {
 async fn a_full_backend_is_waited_for_by_so_many_and_for_so_long() {
     let (slow, go) = Backend::waits("well").await;
     let site = Arc::new(Site::new(&[&slow], |generation| {
-        generation.backends[0].max_in_flight = Some(1);
+        generation.backends.edit()[0].max_in_flight = Some(1);
         generation.pools[0].connections.max_pending = 1;
     }));
     let first = going(&site, "GET");
@@ -372,7 +372,7 @@ async fn a_full_backend_is_waited_for_by_so_many_and_for_so_long() {
 
     let (slow, _go) = Backend::waits("well").await;
     let site = Arc::new(Site::new(&[&slow], |generation| {
-        generation.backends[0].max_in_flight = Some(1);
+        generation.backends.edit()[0].max_in_flight = Some(1);
         generation.pools[0].timeouts.connect = Duration::from_millis(50);
     }));
     let _first = going(&site, "GET");
@@ -464,7 +464,7 @@ async fn a_connection_that_hangs_on_a_backend_that_is_marked_down_is_not_waited_
     let (hung, _go) = Backend::waits("late").await;
     let well = Backend::says(200, "well").await;
     let site = Arc::new(Site::new(&[&hung, &well], |generation| {
-        generation.backends[0].endpoint.tls = true;
+        generation.backends.edit()[0].endpoint.tls = true;
         generation.pools[0].tls.insecure = true;
         generation.pools[0].timeouts.connect = Duration::from_secs(60);
     }));
@@ -538,7 +538,7 @@ async fn a_stream_that_says_little_is_not_slow_as_an_answer_that_crawls_is() {
     let events = Backend::new(begun("text/event-stream")).await;
     let well = Backend::says(200, "well").await;
     let site = Site::new(&[&crawling, &events, &well], |generation| {
-        generation.backends.iter_mut().for_each(|backend| backend.priority = 1);
+        generation.backends.edit().iter_mut().for_each(|backend| backend.priority = 1);
     });
     let live = site.world.live();
     for index in 0..3 {

@@ -175,7 +175,7 @@ async fn a_connection_whose_key_is_gone_is_closed_and_one_whose_key_stays_is_kep
     let world = World::new(&[backend.address], |_| {});
     let worker = world.worker(0);
     round(&world, &worker).await;
-    world.swap(|generation| generation.backends[0].weight = 1);
+    world.swap(|generation| generation.backends.edit()[0].weight = 1);
     assert!(round(&world, &worker).await);
     world.swap(|generation| generation.pools[0].connections.protocol = Protocol::H1);
     assert!(!round(&world, &worker).await);
@@ -251,7 +251,7 @@ async fn requests_that_wait_for_a_dial_share_its_failure() {
 /// A world whose only backend speaks TLS with certificates of `ours`, verified against its authority.
 fn over_tls(backend: &Sample, ours: &World) -> World {
     World::new(&[backend.address], |generation| {
-        generation.backends[0].endpoint.tls = true;
+        generation.backends.edit()[0].endpoint.tls = true;
         generation.pools[0].tls.sni = Some("localhost".into());
         generation.pools[0].tls.ca = Some(ours.authority());
     })
@@ -307,7 +307,7 @@ async fn a_connection_that_was_announced_for_one_client_is_used_by_no_other() {
         assert!(!round_of(&world, &worker, 2).await);
         assert!(round_of(&world, &worker, 1).await);
         assert!(round_of(&world, &worker, 2).await);
-        let later = world.swap(|generation| generation.backends[0].weight = 7);
+        let later = world.swap(|generation| generation.backends.edit()[0].weight = 7);
         worker.pools.sweep(&later);
         assert!(round_of(&world, &worker, 1).await, "a change of weight is no change of connections");
         backend.has_accepted(2).await;
@@ -353,7 +353,7 @@ async fn of_a_names_addresses_the_one_that_answers_is_used_and_a_new_answer_is_f
     let [dead, moved] =
         ["127.0.0.2", "127.0.0.4"].map(|ip| SocketAddr::new(ip.parse().unwrap(), live.port()));
     let world = World::new(&[live], |generation| {
-        generation.backends[0].endpoint.host = "app.test".into();
+        generation.backends.edit()[0].endpoint.host = "app.test".into();
         generation.pools[0].probe.interval = Duration::from_secs(3600);
     });
     let resolver = Arc::new(Moving(vec![vec![dead.ip(), live.ip()], vec![dead.ip(), moved.ip()]].into()));

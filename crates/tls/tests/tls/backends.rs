@@ -21,7 +21,7 @@ fn generation(tls: BackendTls, protocol: Protocol, (speaks_tls, host): (bool, &s
         fleet: Fleet::new("test"),
         regions: Box::new([Region::new("frankfurt")]),
         pools: Box::new([pool]),
-        backends: Box::new([backend]),
+        backends: vec![backend].into(),
         ..Generation::default()
     }
 }

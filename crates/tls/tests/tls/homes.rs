@@ -10,6 +10,8 @@ use nearside_core::host::Pattern;
 use nearside_core::table::Table;
 use nearside_core::{Generation, PoolId, Route, RouteId};
 use nearside_tls::{Doubt, Homes};
+use proptest::prelude::{any, prop_assert_eq};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize, SigningKey};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -99,6 +101,7 @@ fn generation(keys: &[Option<HomeKey>]) -> Generation {
             from: Box::default(),
             map: Box::default(),
             verify: key.clone(),
+            subject: None,
             refuse_unknown: false,
         }),
         ..Route::new("web", Pattern::Any, PoolId::new(0))
@@ -131,21 +134,64 @@ fn each_kind_of_key_verifies_what_it_has_signed_and_nothing_else() {
     for signer in &signers {
         let homes = homes(&signer.file(), kind(signer)).unwrap();
         let name = signer.algorithm();
-        assert_eq!(homes.value(route(), &signer.value("eu.1")), Ok("eu.1"), "{name}");
+        assert_eq!(homes.value(route(), &signer.value("eu.1"), None), Ok("eu.1"), "{name}");
         let token = signer.token(name, r#"{"home":"eu1"}"#);
         assert_eq!(homes.claim(route(), &token, "home", NOW), Ok(Some("eu1".to_owned())), "{name}");
         for other in &signers {
             if other.algorithm() != name {
-                assert_eq!(homes.value(route(), &other.value("eu1")), Err(Doubt::Forged));
+                assert_eq!(homes.value(route(), &other.value("eu1"), None), Err(Doubt::Forged));
                 let token = other.token(other.algorithm(), r#"{"home":"eu1"}"#);
                 assert_eq!(homes.claim(route(), &token, "home", NOW), Err(Doubt::Forged));
             }
         }
         let moved = signer.value("eu1").replace("eu1", "us1");
         for forged in [moved.as_str(), "eu1", "eu1.", ".", "eu1.AAAA", "eu1.=="] {
-            assert_eq!(homes.value(route(), forged), Err(Doubt::Forged), "{name} {forged}");
+            assert_eq!(homes.value(route(), forged, None), Err(Doubt::Forged), "{name} {forged}");
         }
     }
+}
+
+#[test]
+fn a_value_that_is_signed_for_one_user_is_of_no_use_to_another() {
+    for signer in Signer::all() {
+        let homes = homes(&signer.file(), kind(&signer)).unwrap();
+        let ask = |text: &str, subject: &str| {
+            homes.value(route(), text, Some(subject.as_bytes())).map(str::to_owned)
+        };
+        let hers = format!("eu1.{}", signer.sign("eu1\nsession-a"));
+        assert_eq!(ask(&hers, "session-a"), Ok("eu1".to_owned()));
+        for other in ["session-b", "session-", "session-a ", ""] {
+            assert_eq!(ask(&hers, other), Err(Doubt::Forged), "{other}");
+        }
+        assert_eq!(
+            homes.value(route(), &hers, None),
+            Err(Doubt::Forged),
+            "signed for one, where anyone's are taken"
+        );
+        assert_eq!(ask(&signer.value("eu1"), "session-a"), Err(Doubt::Forged), "signed for nobody");
+        let nobody = format!("eu1.{}", signer.sign("eu1\n"));
+        assert_eq!(ask(&nobody, ""), Err(Doubt::Forged), "who says nothing of oneself is nobody");
+    }
+}
+
+#[test]
+fn no_drawn_home_is_believed_but_what_was_signed_for_this_user() {
+    let signer = Signer::secret(7);
+    let homes = homes(&signer.file(), HomeKey::Hmac).unwrap();
+    let drawn = ("[a-z]{1,4}", "[a-z]{0,4}", "[a-z]{1,4}", "[a-z]{0,4}", 0..3_u8, any::<bool>());
+    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&drawn, |(value, user, sent, asking, kind, same)| {
+        let (sent, asking) = if same { (value.clone(), user.clone()) } else { (sent, asking) };
+        let by = if kind == 0 { &Signer::secret(8) } else { &signer };
+        let signed = if kind == 1 { value.clone() } else { format!("{value}\n{user}") };
+        let text = format!("{sent}.{}", by.sign(&signed));
+        let rightful = kind == 2 && sent == value && asking == user && !user.is_empty();
+        let expected = if rightful { Ok(sent.as_str()) } else { Err(Doubt::Forged) };
+        prop_assert_eq!(homes.value(route(), &text, Some(asking.as_bytes())), expected);
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 #[test]
@@ -188,7 +234,7 @@ fn several_keys_of_a_file_all_verify() {
     let text: String = pairs.iter().skip(1).map(Signer::file).collect();
     let public = homes(&text, HomeKey::Public).unwrap();
     for signer in [&old, &new] {
-        assert_eq!(secrets.value(route(), &signer.value("eu1")), Ok("eu1"));
+        assert_eq!(secrets.value(route(), &signer.value("eu1"), None), Ok("eu1"));
     }
     for signer in pairs.iter().skip(1) {
         let token = signer.token(signer.algorithm(), r#"{"home":"eu1"}"#);
@@ -199,7 +245,7 @@ fn several_keys_of_a_file_all_verify() {
 #[test]
 fn a_route_without_a_key_takes_what_is_said_but_no_token_whose_time_is_over() {
     let (homes, _) = Homes::load(&generation(&[None])).unwrap();
-    assert_eq!(homes.value(route(), "eu1.signature"), Ok("eu1.signature"));
+    assert_eq!(homes.value(route(), "eu1.signature", None), Ok("eu1.signature"));
     let token = |claims: &str| Signer::secret(9).token("HS256", claims);
     assert_eq!(homes.claim(route(), &token(r#"{"home":"a"}"#), "home", NOW), Ok(Some("a".to_owned())));
     assert_eq!(homes.claim(route(), &token(r#"{"home":"a","exp":1}"#), "home", NOW), Err(Doubt::Expired));

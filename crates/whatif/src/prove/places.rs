@@ -32,6 +32,7 @@ impl Client {
             Residency::Chosen { by_area, by_home } => {
                 let homes = by_home.iter().filter(|(value, _)| Some(value) == self.home.as_ref());
                 let mut classes: Vec<ClassId> = homes.map(|(_, class)| *class).collect();
+                classes.extend(self.possible(generation, route));
                 let rules: Vec<(Area, ClassId)> = by_area.iter().copied().collect();
                 match self.named(&rules) {
                     Named::Class(class) => classes.push(class),
@@ -44,6 +45,18 @@ impl Client {
                 classes
             }
         }
+    }
+
+    /// The classes of homes that it may have for all that is known, as far as those do not let that pass.
+    fn possible(&self, generation: &Generation, route: &Route) -> Vec<ClassId> {
+        let Residency::Chosen { by_home, .. } = &route.residency else { return Vec::new() };
+        let in_map = route.home.iter().flat_map(|home| home.map.iter().map(|(value, _)| value));
+        let mut values = in_map.chain(by_home.iter().map(|(value, _)| value));
+        if values.any(|value| Some(value) == self.home.as_ref()) {
+            return Vec::new();
+        }
+        let classes = by_home.iter().map(|(_, class)| *class);
+        classes.filter(|class| !allows_unknown(generation, *class)).collect()
     }
 
     /// Whether it is refused whatever is well, for want of a known place or home.
@@ -65,7 +78,8 @@ impl Client {
             Residency::Chosen { by_area, .. } => {
                 let rules: Vec<(Area, ClassId)> = by_area.iter().copied().collect();
                 let strict = rules.iter().any(|(_, class)| !allows_unknown(generation, *class));
-                strict && matches!(self.named(&rules), Named::Unknown)
+                let by_place = strict && matches!(self.named(&rules), Named::Unknown);
+                by_place || !self.possible(generation, route).is_empty()
             }
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn add(scene: &mut Scene, seed: u64) {
             mark.pinned_sessions = PinnedSessions::HonourUntilGrace;
         }
     }
-    for (backend, state) in scene.generation.backends.iter_mut().zip(&mut scene.evidence.states) {
+    for (backend, state) in scene.generation.backends.edit().iter_mut().zip(&mut scene.evidence.states) {
         state.in_grace = draw.below(2) == 0;
         if let Some(mark) = backend.drain.as_mut().filter(|_| draw.below(2) == 0) {
             mark.pinned_sessions = PinnedSessions::HonourUntilGrace;
@@ -99,6 +99,7 @@ fn fill(route: &mut Route, draw: &mut Random, regions: usize) {
             from: Box::new([HomeSource::Cookie("home".into())]),
             map: Box::new([("h0".into(), any(draw)), ("h1".into(), any(draw))]),
             verify: None,
+            subject: None,
             refuse_unknown: draw.below(4) == 0,
         });
     }
@@ -122,7 +123,14 @@ pub(super) fn may(scene: &Scene, region: RegionId) -> bool {
                 // The whole world or all of Europe: either class may hold.
                 _ => classes.iter().all(|class| class.unknown == Some(Unknown::Allow)),
             };
-            by_place && (scene.client.home != Some("h0") || within(&classes[1]))
+            let has_homes = scene.generation.routes.routes()[0].home.is_some();
+            let by_home = match scene.client.home {
+                Some("h0") => within(&classes[1]),
+                Some("h1") if has_homes => true,
+                // Nobody knows it, so that it may be h0.
+                _ => classes[1].unknown == Some(Unknown::Allow),
+            };
+            by_place && by_home
         }
     }
 }
