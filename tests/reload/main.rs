@@ -8,6 +8,10 @@
 )]
 
 mod drain;
+#[allow(dead_code, reason = "shared with the tests of nearside-geo")]
+#[path = "../../crates/geo/tests/tables/made.rs"]
+mod made;
+mod table;
 
 use nearside_tests::client::{self, connect, url};
 use nearside_tests::edge::NAMES;
