@@ -40,6 +40,7 @@ pub fn compile(checked: Checked) -> (Generation, Source) {
         backends: pools.backends.into(),
         routes: Table::new(routes),
         listeners: document.listeners.0.iter().map(entrance::listener).collect(),
+        limits: entrance::limits(&document.limits),
         tls: entrance::tls(&document.tls),
         shutdown: entrance::shutdown(&document.shutdown),
         observe: entrance::observe(&document.observe),

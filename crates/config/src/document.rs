@@ -12,7 +12,7 @@ mod route;
 mod session;
 
 pub(crate) use entrance::{
-    CertificateEntry, Checks, ClientIp, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol,
+    CertificateEntry, Checks, ClientIp, ClientLimits, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol,
 };
 pub(crate) use law::{Class, Geo, GeoRule, Residency, ResidencyRule};
 pub(crate) use policy::{Defaults, Probe, Retry, RetryCause, Timeouts};
@@ -47,6 +47,8 @@ document! {
         routes: Some1<Route>,
         /// Where clients connect. A change here needs `nearside upgrade`; a reload refuses it and says so.
         listeners: Some1<Listener> = Listener::usual(),
+        /// What is taken of clients at most, whatever the route.
+        limits: ClientLimits = ClientLimits::default(),
         /// Certificates towards clients, and the versions of TLS.
         tls: Tls = Tls::default(),
         /// How the process ends.

@@ -7,7 +7,9 @@ mod region;
 mod roster;
 
 pub use backend::{Backend, Endpoint};
-pub use entrance::{CertificateSource, ClientIp, ClientIpFrom, ClientIpHeader, Listener, ListenerKind, Tls};
+pub use entrance::{
+    CertificateSource, ClientIp, ClientIpFrom, ClientIpHeader, Limits, Listener, ListenerKind, Tls,
+};
 pub use network::Cidr;
 pub use region::{Drain, Geo, PinnedSessions, Region};
 pub(crate) use roster::Roster;
@@ -46,6 +48,8 @@ pub struct Generation {
     pub routes: Table,
     /// Where clients connect.
     pub listeners: Box<[Listener]>,
+    /// What is taken of clients at most.
+    pub limits: Limits,
     /// Certificates and versions.
     pub tls: Tls,
     /// How the process ends.
@@ -69,6 +73,7 @@ impl Default for Generation {
             classes: Box::default(),
             routes: Table::default(),
             listeners: Box::default(),
+            limits: Limits::default(),
             tls: Tls::default(),
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(30) },
             observe: Observe::default(),

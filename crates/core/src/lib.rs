@@ -15,6 +15,7 @@ pub mod home;
 pub mod host;
 pub mod id;
 pub mod method;
+pub mod path;
 pub mod pin;
 pub mod place;
 pub mod policy;

@@ -220,6 +220,10 @@ pub struct Timeouts {
     pub client_idle: Duration,
     /// For the whole head of a request.
     pub client_header: Duration,
+    /// The least bytes of body that a client sends or takes in a second while it is waited for; 0 is no least.
+    pub body_rate: u64,
+    /// How long a client may be waited for before that counts.
+    pub body_grace: Duration,
 }
 
 /// Connections to one backend from this PoP.

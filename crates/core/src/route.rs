@@ -5,6 +5,7 @@ use crate::home::Home;
 use crate::host::Pattern;
 use crate::id::PoolId;
 use crate::method::Methods;
+use crate::path;
 use crate::place::ByArea;
 use crate::residency::Residency;
 use std::fmt;
@@ -29,6 +30,8 @@ pub struct Route {
     pub to_backend: FieldEdits,
     /// Taken off the front of the path before it is forwarded.
     pub strip_prefix: Option<Box<str>>,
+    /// What becomes of paths that can be read in several ways.
+    pub paths: Paths,
     /// Whether WebSocket upgrades may pass.
     pub websocket: bool,
     /// What is refused.
@@ -54,6 +57,7 @@ impl Route {
             to_client: FieldEdits::default(),
             to_backend: FieldEdits::default(),
             strip_prefix: None,
+            paths: Paths::Strict,
             websocket: true,
             limits: Limits { body: None, headers: 64 << 10, url: 8 << 10, concurrency: None },
             geo: ByArea::default(),
@@ -69,6 +73,18 @@ impl Route {
     }
 }
 
+/// What becomes of a path that is not in its normal form, so that programs may read it in several ways. Routes are always
+/// chosen by the normal form.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Paths {
+    /// It is refused.
+    Strict,
+    /// Its normal form is forwarded.
+    Normalise,
+    /// It is forwarded as it came, if the same route is chosen by it as by its normal form; else it is refused.
+    AsIs,
+}
+
 /// Which paths a route serves.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum PathPattern {
@@ -79,7 +95,8 @@ pub enum PathPattern {
 }
 
 impl PathPattern {
-    /// Reads `/a` or `/a/*`; `None` when it does not begin with a slash or has a star elsewhere.
+    /// Reads `/a` or `/a/*`; `None` when it does not begin with a slash, has a star elsewhere, or is not in its normal
+    /// form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (path, prefix) = match text.strip_suffix("/*") {
@@ -87,10 +104,13 @@ impl PathPattern {
             None => (text, false),
         };
         let rooted = path.starts_with('/') || (prefix && path.is_empty());
-        if !rooted || path.contains(['*', '?', '#']) || (prefix && path.ends_with('/')) {
+        let plain = path.is_empty() || path::is_plain(path);
+        if !rooted || !plain || path.contains('*') || (prefix && path.ends_with('/')) {
             return None;
         }
-        Some(if prefix { Self::Prefix(path.into()) } else { Self::Exact(path.into()) })
+        // The normal form, which is what requests are compared in.
+        let path: Box<str> = if path.is_empty() { path.into() } else { path::normal(path)?.into() };
+        Some(if prefix { Self::Prefix(path) } else { Self::Exact(path) })
     }
 }
 
@@ -182,9 +202,12 @@ mod tests {
         check("/*", Some("/*"));
         check("/a/*", Some("/a/*"));
         check("/a/", Some("/a/"));
+        check("/a%c3%a4a/*", Some("/a%C3%A4a/*"));
         check("a", None);
         check("/a*", None);
         check("/*/b", None);
         check("*", None);
+        check("/a//b", None);
+        check("/%61/*", None);
     }
 }

@@ -4,7 +4,7 @@ mod extension;
 
 use self::extension::Extension;
 use crate::bytes_of::hex;
-use crate::{Fields, Refusal, trailers};
+use crate::{Fields, Known, Refusal, trailers};
 use arrayvec::ArrayVec;
 use bytes::BufMut;
 use std::ops::Range;
@@ -81,6 +81,13 @@ impl Decoder {
     /// The trailers that may be passed on; empty before the end.
     pub fn trailers(&self) -> &Fields {
         &self.trailers
+    }
+
+    /// Leaves out the trailers that `head`, of the same message, says end at this hop.
+    pub fn strip_trailers(&mut self, head: &Fields) {
+        if !self.trailers.is_empty() && head.contains(Known::Connection) {
+            self.trailers.drop_named_by(head);
+        }
     }
 
     /// Reads on in the body. The next call takes the input behind what this step says.

@@ -105,6 +105,16 @@ impl Fields {
         self.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
     }
 
+    /// Takes the fields away that `Connection` of `head` names: it speaks of trailers, too (RFC 9110, 7.6.1).
+    pub(crate) fn drop_named_by(&mut self, head: &Self) {
+        let Self { buffer, lines, .. } = self;
+        let named = |name: &[u8]| {
+            let options = head.all(Known::Connection).flat_map(|value| value.split(|byte| *byte == b','));
+            options.map(crate::bytes_of::trim).any(|option| option.eq_ignore_ascii_case(name))
+        };
+        lines.retain(|line| !named(line.name.of(buffer)));
+    }
+
     pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
     }

@@ -12,7 +12,6 @@ pub mod host;
 pub mod known;
 pub mod list;
 pub mod method;
-pub mod path;
 pub mod refusal;
 pub mod request;
 pub mod response;

@@ -128,7 +128,7 @@ impl RequestHead {
         &self.target
     }
 
-    /// The path as it was sent. [`crate::path::check`] says whether it has a single reading.
+    /// The path as it was sent, which may have several readings.
     pub fn path(&self) -> &str {
         self.target.get(..self.path_len).unwrap_or_default()
     }

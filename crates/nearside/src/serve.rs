@@ -16,7 +16,7 @@ use nearside_core::{BackendId, Evidence, Now};
 use nearside_health::{Clock, Memory, Registry, SystemResolver};
 use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
-use nearside_proxy::service::{EdgeService, Phase, Shutdown};
+use nearside_proxy::service::{EdgeService, Phase, Shutdown, Strain};
 use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
@@ -172,6 +172,7 @@ fn edge(
         pop,
         dial,
         memory: dial::Memory::default(),
+        strain: Strain::default(),
         access,
         metrics: Arc::clone(metrics),
         salt: RandomState::new().hash_one(std::process::id()),

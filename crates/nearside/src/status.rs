@@ -28,6 +28,7 @@ impl Desk {
     /// Whether balancers may send clients here; if not, why.
     pub(crate) fn ready(&self) -> Result<(), &'static str> {
         match (self.shutdown.phase(), self.story.is_ready()) {
+            (Phase::Running, true) if self.edge.strain.is_felt() => Err("overloaded"),
             (Phase::Running, true) => Ok(()),
             (Phase::Starting | Phase::Running, _) => {
                 Err("the backends' names and first verdicts are waited for")

@@ -170,7 +170,7 @@ fn hash(head: &RequestHead, facts: &Facts<'_>, key: &HashKey) -> Option<u64> {
                 mix(mix(half(high)) ^ half(low))
             }
         }),
-        HashKey::Path => Some(salt(head.path())),
+        HashKey::Path => Some(salt(facts.path)),
         HashKey::Header(name) => head.fields().get_name(name).map(text),
         HashKey::Cookie(name) => cookies::find(head.fields(), name).next().map(text),
     }

@@ -361,7 +361,8 @@ impl Journey<'_, '_> {
             self.live.evidence.failed(id, fault);
         }
         self.visit.last_failure = Some(reason);
-        if client.is_answered() {
+        // What has not left yet can still become a 502.
+        if client.is_answered() && !client.retract() {
             return Next::Stop(End::Cut(reason));
         }
         let now = Situation {

@@ -11,4 +11,5 @@ mod tests;
 
 pub use client::Downstream;
 pub use serve::serve;
+pub(crate) use upstream::INTERIM;
 pub use upstream::Upstream;

@@ -7,7 +7,7 @@ use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
 use nearside_core::route::{FieldEdits, Route};
 use nearside_core::{BackendId, Generation};
-use nearside_http::{Blank, Edits, Known, RequestHead, Version, list};
+use nearside_http::{Blank, Edits, Known, Method, RequestHead, Version, list};
 
 /// A ref before it is known.
 const REFERENCE: [u8; 16] = [b'0'; 16];
@@ -117,7 +117,10 @@ pub(crate) fn to_backend(
         claims::strip(edits, head, &affinity.cookie);
     }
     declared(edits, &route.to_backend);
-    strip(edits, head, route);
+    retarget(edits, visit, head, route);
+    if head.method() == Method::Options {
+        count_down(edits, head);
+    }
 }
 
 /// Adds what a tunnel needs on the way to a backend: a key, for a client whose protocol knows none.
@@ -223,6 +226,22 @@ fn is_trace_parent(value: &[u8]) -> bool {
     value.len() == 55 && value.iter().enumerate().all(lawful) && some(3..35) && some(36..52)
 }
 
+/// Takes one off `Max-Forwards` (RFC 9110, 7.6.2).
+fn count_down(edits: &mut Edits, head: &RequestHead) {
+    if let Some(left @ 1..) = forwards(head) {
+        edits.set(Known::MaxForwards, (left - 1).to_string().as_bytes());
+    }
+}
+
+/// How often the request may still be forwarded, where it says so.
+pub(crate) fn forwards(head: &RequestHead) -> Option<u32> {
+    let text = std::str::from_utf8(head.fields().get(Known::MaxForwards)?).ok()?;
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().unwrap_or(u32::MAX))
+        .filter(|_| !text.is_empty())
+}
+
 /// What the route declares; the names were checked at load.
 fn declared(edits: &mut Edits, route: &FieldEdits) {
     for name in &route.remove {
@@ -236,23 +255,27 @@ fn declared(edits: &mut Edits, route: &FieldEdits) {
     }
 }
 
-/// Takes the route's prefix off the path, at a slash only.
-fn strip(edits: &mut Edits, head: &RequestHead, route: &Route) {
-    let Some(prefix) = &route.strip_prefix else { return };
-    let Some(rest) = head.path().strip_prefix(prefix.trim_end_matches('/')) else { return };
-    if !rest.is_empty() && !rest.starts_with('/') {
-        return;
-    }
-    let mut target = Vec::with_capacity(rest.len() + 1);
-    if rest.is_empty() {
+/// Changes the target: to the path's normal form where that is forwarded, and without the route's prefix.
+fn retarget(edits: &mut Edits, visit: &Visit<'_>, head: &RequestHead, route: &Route) {
+    let path = visit.new_path().unwrap_or_else(|| head.path());
+    let stripped = route.strip_prefix.as_ref().and_then(|prefix| strip(path, prefix));
+    let Some(path) = stripped.or(visit.new_path()) else { return };
+    let mut target = Vec::with_capacity(path.len() + 1);
+    if path.is_empty() {
         target.push(b'/');
     }
-    target.extend_from_slice(rest.as_bytes());
+    target.extend_from_slice(path.as_bytes());
     if let Some(query) = head.query() {
         target.push(b'?');
         target.extend_from_slice(query.as_bytes());
     }
     edits.target(&target).unwrap_or_default();
+}
+
+/// What is left of the path without the prefix, which ends at a slash only.
+fn strip<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(prefix.trim_end_matches('/'))?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 #[cfg(test)]

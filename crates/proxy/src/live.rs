@@ -3,6 +3,7 @@
 use crate::claims::Beliefs;
 use crate::dial::{Dial, Memory};
 use crate::headers::Templates;
+use crate::service::Strain;
 use arc_swap::ArcSwap;
 use nearside_core::generation::ListenerKind;
 use nearside_core::place::Place;
@@ -91,6 +92,8 @@ pub struct Edge {
     pub memory: Memory,
     /// Where every request leaves its line.
     pub access: nearside_telemetry::AccessLog,
+    /// Whether there is more to do than can be done.
+    pub strain: Strain,
     /// What is counted.
     pub metrics: Arc<nearside_telemetry::Metrics>,
     /// Mixed into refs and seeds, so that two runs never share any.

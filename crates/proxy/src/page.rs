@@ -59,21 +59,21 @@ impl Page {
 
     /// A fixed answer of a route to the request with this head.
     #[must_use]
-    pub fn fixed(answer: &Answer, head: &RequestHead) -> Self {
+    pub fn fixed(answer: &Answer, head: &RequestHead, path: &str) -> Self {
         let content_type = if answer.body.is_empty() { "" } else { "text/plain; charset=utf-8" };
-        let location = answer.location.as_ref().map(|parts| ("location", location(parts, head)));
+        let location = answer.location.as_ref().map(|parts| ("location", location(parts, head, path)));
         let fields = location.into_iter().collect();
         Self { status: answer.status, content_type, body: answer.body.to_string().into(), fields }
     }
 }
 
 /// A redirect's target, put together for one request.
-fn location(parts: &[LocationPart], head: &RequestHead) -> String {
+fn location(parts: &[LocationPart], head: &RequestHead, path: &str) -> String {
     let mut text = String::new();
     for part in parts {
         match part {
             LocationPart::Text(piece) => text.push_str(piece),
-            LocationPart::Path => text.push_str(head.path()),
+            LocationPart::Path => text.push_str(path),
             LocationPart::Host => text.push_str(head.authority().host()),
             LocationPart::Query => text.extend(head.query().into_iter().flat_map(|query| ["?", query])),
         }

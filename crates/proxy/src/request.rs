@@ -1,29 +1,30 @@
 //! One request, from its head to its line in the log.
 
+pub(crate) mod form;
+mod say;
 mod tell;
 
 use crate::claims::{Claims, Reader};
 use crate::client_ip::{Believed, believe};
 use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::exchange::{self, End, OWN_ANSWER};
+use crate::exchange::{self, End};
 use crate::headers::{self, Reference};
 use crate::live::Live;
 use crate::page::Page;
-use crate::side::{Client, ClientError, Length};
+use crate::side::Client;
 use crate::worker::Worker;
+pub(crate) use form::Form;
 use nearside_core::generation::{ClientIp, ListenerKind};
 use nearside_core::policy::Retry;
 use nearside_core::route::Action;
 use nearside_core::{
-    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
+    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained, path,
 };
 use nearside_health::{ForRequest, InFlight};
-use nearside_http::{Body, Edits, Known, Method, RequestHead, ResponseHead, Upgrade, Version};
-use std::future::poll_fn;
+use nearside_http::{Body, Known, Method, RequestHead, Upgrade, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -59,6 +60,8 @@ pub(crate) struct Visit<'a> {
     route: Option<RouteId>,
     turn: Option<u64>,
     claims: Option<Box<Claims>>,
+    /// The path's normal form, where it came in another.
+    form: Option<Box<Form>>,
     note: Note,
 }
 
@@ -140,6 +143,7 @@ impl<'a> Visit<'a> {
             route: None,
             turn: None,
             claims: None,
+            form: None,
             note: Note::default(),
         }
     }
@@ -163,6 +167,16 @@ impl<'a> Visit<'a> {
         self.turn = evidence.turn_taken();
         self.explanation = explanation;
         choice
+    }
+
+    /// The path by which the route is chosen.
+    pub(crate) fn path<'f>(&'f self, head: &'f RequestHead) -> &'f str {
+        self.form.as_ref().map_or_else(|| head.path(), |form| &form.judged)
+    }
+
+    /// The path that is forwarded, if it is not as it came.
+    pub(crate) fn new_path(&self) -> Option<&str> {
+        self.form.as_ref().filter(|form| form.forwarded).map(|form| &*form.judged)
     }
 
     /// What the request says of itself, where its route asks.
@@ -199,7 +213,7 @@ impl<'a> Visit<'a> {
     }
 
     fn judge(&mut self, head: &RequestHead) -> Verdict {
-        if let Some(reason) = self.malformed(head) {
+        if let Some(reason) = self.refused(head) {
             return Verdict::Page(self.error(head, reason), Some(reason));
         }
         let generation = Arc::clone(&self.live.generation);
@@ -207,6 +221,13 @@ impl<'a> Visit<'a> {
             generation.listeners.get(self.connection.listener).map(|listener| &listener.kind)
         {
             return self.redirect(head, *status);
+        }
+        match form::of(head, &generation.routes) {
+            Ok(form) => self.form = form,
+            Err(form::Ambiguous) => {
+                let reason = Reason::RefusedMalformed;
+                return Verdict::Page(self.error(head, reason), Some(reason));
+            }
         }
         if self.live.beliefs.any {
             let reader = Reader {
@@ -232,7 +253,9 @@ impl<'a> Visit<'a> {
                 self.route = Some(id);
                 let action = generation.routes.route(id).map(|route| &route.action);
                 match action {
-                    Some(Action::Answer(answer)) => Verdict::Page(Page::fixed(answer, head), None),
+                    Some(Action::Answer(answer)) => {
+                        Verdict::Page(Page::fixed(answer, head, self.path(head)), None)
+                    }
                     _ => Verdict::Page(self.error(head, Reason::NoRoutePath), Some(Reason::NoRoutePath)),
                 }
             }
@@ -249,6 +272,9 @@ impl<'a> Visit<'a> {
         if connects(head) && route.is_none_or(|route| !route.websocket) {
             return Verdict::Page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod));
         }
+        if head.method() == Method::Options && headers::forwards(head) == Some(0) {
+            return Verdict::Page(self.options(head), None);
+        }
         let limit = route.and_then(|route| route.limits.concurrency);
         let loops = generation.pool(plan.pool).map_or(0, |pool| pool.loop_limit);
         let passed = headers::passed(head, &generation.fleet.name);
@@ -262,12 +288,15 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// What is wrong with a request before its route is looked for.
-    fn malformed(&self, head: &RequestHead) -> Option<Reason> {
+    /// Why a request is not served, whatever its route.
+    fn refused(&self, head: &RequestHead) -> Option<Reason> {
         if matches!(head.method(), Method::Trace | Method::Connect) {
             return Some(Reason::NoRouteMethod);
         }
-        if nearside_http::path::check(head.path().as_bytes()).is_err() {
+        if self.worker.is_strained() {
+            return Some(Reason::RefusedOverload);
+        }
+        if !path::is_plain(head.path()) && path::normal(head.path()).is_none() {
             return Some(Reason::RefusedMalformed);
         }
         let sni = self.connection.sni.as_ref().map(Host::as_str);
@@ -287,68 +316,22 @@ impl<'a> Visit<'a> {
         Verdict::Page(Page::redirect(status, format!("https://{host}{port}{}{query}", head.path())), None)
     }
 
+    /// The answer to OPTIONS that may not be forwarded (RFC 9110, 7.6.2).
+    fn options(&self, head: &RequestHead) -> Page {
+        let allowed =
+            self.live.generation.routes.allowed(head.authority().host(), self.path(head)).join(", ");
+        let fields = [("allow", allowed)].into_iter().filter(|(_, allowed)| !allowed.is_empty());
+        Page { status: 204, content_type: "", body: "".into(), fields: fields.collect() }
+    }
+
     fn error(&self, head: &RequestHead, reason: Reason) -> Page {
         let json = head.fields().get(Known::Accept).is_some_and(nearside_http::list::prefers_json);
         let mut page = Page::error(reason, self.reference.as_str(), json);
         if reason == Reason::NoRouteMethod {
-            let allowed = self.live.generation.routes.allowed(head.authority().host(), head.path());
+            let allowed = self.live.generation.routes.allowed(head.authority().host(), self.path(head));
             page.fields.push(("allow", allowed.join(", ")));
         }
         page
-    }
-
-    /// Answers with a page of our own.
-    async fn say<C: Client>(
-        &mut self,
-        client: &mut C,
-        page: &Page,
-        reason: Option<Reason>,
-        deadline: &mut Deadline,
-    ) -> End {
-        self.note.reason = reason;
-        self.note.status = Some(page.status);
-        if reason == Some(Reason::FailedClientGone) {
-            return End::Cut(Reason::FailedClientGone);
-        }
-        let mut edits = Edits::new();
-        let route = self.route.and_then(|id| self.live.generation.routes.route(id));
-        headers::to_client(&mut edits, self, route.map(|route| &route.to_client));
-        for (name, value) in &page.fields {
-            edits.set_name(name, value.as_bytes()).unwrap_or_default();
-        }
-        if !page.content_type.is_empty() {
-            edits.set(Known::ContentType, page.content_type.as_bytes());
-        }
-        let mut head = ResponseHead::new();
-        let method = client.head().method();
-        head.begin(page.status, method);
-        let (body, length) = match method {
-            Method::Head => (&[][..], Length::None),
-            _ => (page.body.as_bytes(), Length::Known(page.body.len() as u64)),
-        };
-        client.answer(&head, &edits, length);
-        deadline.set(Some(OWN_ANSWER));
-        let (mut rest, mut finished) = (body, false);
-        let sent = poll_fn(|cx| {
-            while !rest.is_empty() {
-                match client.poll_write(cx, rest) {
-                    Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or(&[]),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => return deadline.poll(cx).map(|()| Err(ClientError::Gone)),
-                }
-            }
-            if !std::mem::replace(&mut finished, true) {
-                client.finish(None);
-            }
-            match client.poll_flush(cx) {
-                Poll::Pending => deadline.poll(cx).map(|()| Err(ClientError::Gone)),
-                Poll::Ready(flushed) => Poll::Ready(flushed),
-            }
-        });
-        match sent.await {
-            Ok(()) => End::Answered,
-            Err(_gone) => End::Cut(Reason::FailedClientGone),
-        }
     }
 }
 
@@ -361,7 +344,7 @@ impl Visit<'_> {
     /// What is known of the request.
     pub(crate) fn facts<'f>(&'f self, head: &'f RequestHead) -> Facts<'f> {
         let client = SocketAddr::new(self.believed.address, self.connection.client.port());
-        facts(head, client, self.place, self.claims())
+        Facts { path: self.path(head), ..facts(head, client, self.place, self.claims()) }
     }
 }
 

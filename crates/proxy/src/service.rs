@@ -6,19 +6,23 @@
 mod accept;
 mod bind;
 mod crew;
+mod crowd;
 mod introduction;
 mod pulse;
 mod room;
 mod shutdown;
 mod sockets;
+mod strain;
 
 #[cfg(test)]
 mod tests;
 
 pub use bind::{BindError, bind_all};
+pub use crowd::Guest;
 pub use pulse::Pulse;
 pub use shutdown::{Leave, Phase, Presence, Presences, Shutdown};
 pub use sockets::Sockets;
+pub use strain::Strain;
 
 use crate::live::Edge;
 use async_trait::async_trait;

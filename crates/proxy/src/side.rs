@@ -119,6 +119,11 @@ pub trait Sink {
     /// # Errors
     /// The peer takes no more.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// How many bytes have been taken and not left, as far as that is known here.
+    fn owed(&self) -> u64 {
+        0
+    }
 }
 
 /// The client's side of one exchange: the source of the request's body and the sink of the answer's.
@@ -141,6 +146,11 @@ pub trait Client: Source<Error = ClientError> + Sink<Error = ClientError> {
 
     /// Whether a final answer was started.
     fn is_answered(&self) -> bool;
+
+    /// Takes a final answer back of which nothing has left yet; whether it could. Then another may be started.
+    fn retract(&mut self) -> bool {
+        false
+    }
 
     /// Ends the answer early although nobody failed, as visibly as [`Client::abort`] does: with CANCEL (h2).
     fn cancel(&mut self) {

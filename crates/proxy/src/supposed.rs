@@ -2,11 +2,11 @@
 
 use crate::claims::{Beliefs, Claims, Reader};
 use crate::client_ip::believe;
-use crate::request::facts;
+use crate::request::{Form, facts, form};
 use nearside_core::generation::{ClientIp, ListenerKind};
 use nearside_core::{Facts, Generation, Now, Place};
 use nearside_geo::Tables;
-use nearside_http::{Limits, Progress, Refusal, RequestHead, path, request};
+use nearside_http::{Limits, Progress, Refusal, RequestHead, request};
 use nearside_telemetry::Disbelieved;
 use std::net::{IpAddr, SocketAddr};
 
@@ -44,6 +44,7 @@ pub struct Reading<'a> {
 #[derive(Debug)]
 pub struct Supposed {
     head: RequestHead,
+    form: Option<Box<Form>>,
     client: IpAddr,
     place: Place,
     claims: Option<Box<Claims>>,
@@ -62,10 +63,11 @@ impl Supposed {
         let text = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{lines}\r\n");
         let mut head = RequestHead::new();
         match request::parse(text.as_bytes(), &Limits::default(), &mut head)? {
-            Progress::Complete { .. } => path::check(head.path().as_bytes())?,
+            Progress::Complete { .. } => {}
             Progress::Partial => return Err(Refusal::FirstLine),
         }
         let Reading { generation, beliefs, geo, now } = *reading;
+        let form = form::of(&head, &generation.routes).map_err(|form::Ambiguous| Refusal::Path)?;
         let mut serving = generation.listeners.iter();
         let listener = serving.find(|it| !matches!(it.kind, ListenerKind::RedirectHttps { .. }));
         let peer = peer.to_canonical();
@@ -76,15 +78,26 @@ impl Supposed {
         let place = geo.place(believed.address);
         let mut doubts = Vec::new();
         let reader = Reader { generation, beliefs, now, number: *number };
-        let client = SocketAddr::new(believed.address, 0);
-        let claims = reader.read(&head, &facts(&head, client, place, None), |doubt| doubts.push(doubt));
-        Ok(Self { head, client: believed.address, place, claims, doubts, is_claimed: believed.claimed })
+        let mut this = Self {
+            head,
+            form,
+            client: believed.address,
+            place,
+            claims: None,
+            doubts: Vec::new(),
+            is_claimed: believed.claimed,
+        };
+        this.claims = reader.read(&this.head, &this.facts(), |doubt| doubts.push(doubt));
+        this.doubts = doubts;
+        Ok(this)
     }
 
     /// What is known of it.
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
-        facts(&self.head, SocketAddr::new(self.client, 0), self.place, self.claims.as_deref())
+        let client = SocketAddr::new(self.client, 0);
+        let facts = facts(&self.head, client, self.place, self.claims.as_deref());
+        Facts { path: self.form.as_ref().map_or(facts.path, |form| &form.judged), ..facts }
     }
 
     /// What it says of itself and is not believed, and why.

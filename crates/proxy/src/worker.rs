@@ -5,7 +5,7 @@ use crate::pool::{Pools, Reserves};
 use crate::service::Presences;
 use crate::stock::Stock;
 use nearside_http::Edits;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -29,6 +29,7 @@ pub struct Worker {
     pub edge: Arc<Edge>,
     curfew: watch::Sender<bool>,
     starvations: AtomicU64,
+    strained: AtomicBool,
 }
 
 impl Worker {
@@ -44,6 +45,7 @@ impl Worker {
             edge,
             curfew: watch::Sender::default(),
             starvations: AtomicU64::new(0),
+            strained: AtomicBool::new(false),
         }
     }
 
@@ -68,6 +70,19 @@ impl Worker {
     /// What a stream waits for that has to end with the process.
     pub(crate) fn curfew(&self) -> watch::Receiver<bool> {
         self.curfew.subscribe()
+    }
+
+    /// Notes whether it is given more than it can do.
+    pub(crate) fn strain(&self, is: bool) {
+        if self.strained.swap(is, Ordering::Relaxed) != is {
+            self.edge.strain.count(is);
+        }
+    }
+
+    /// Whether it is given more than it can do, so that new requests are refused.
+    #[must_use]
+    pub fn is_strained(&self) -> bool {
+        self.strained.load(Ordering::Relaxed)
     }
 
     /// Notes that nothing could be accepted, for want of descriptors or memory.

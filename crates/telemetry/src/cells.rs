@@ -120,6 +120,7 @@ pub struct ListenerCells {
     pub(crate) accepted: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) unbelieved: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 impl ListenerCells {
@@ -140,6 +141,11 @@ impl ListenerCells {
     /// Counts a TLS handshake that came to nothing.
     pub fn handshake_failed(&self) {
         self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was closed as it came, since its client's address has as many as it may.
+    pub fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a client's address that was said by someone who is not believed.

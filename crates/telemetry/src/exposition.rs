@@ -135,6 +135,10 @@ fn connections(names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.handshakes_failed.load(Ordering::Relaxed)));
     page.counters("handshakes_failed", "TLS handshakes that came to nothing", failed)?;
+    let refused = listeners
+        .iter()
+        .map(|(bind, cells)| ([("listener", &**bind)], cells.refused.load(Ordering::Relaxed)));
+    page.counters("connections_refused", "Connections that were one too many of their address", refused)?;
     let unbelieved = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.unbelieved.load(Ordering::Relaxed)));

@@ -2,7 +2,7 @@
 
 use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
 use nearside_core::generation::{
-    CertificateSource, Checks, ClientIp, Listener, ListenerKind, Observe, Shutdown, Tls,
+    CertificateSource, Checks, ClientIp, Limits, Listener, ListenerKind, Observe, Shutdown, Tls,
 };
 
 pub(super) fn listener(listener: &document::Listener) -> Listener {
@@ -20,6 +20,14 @@ pub(super) fn listener(listener: &document::Listener) -> Listener {
     let trusted = declared.trusted.iter().copied().collect();
     let client_ip = ClientIp { from: declared.from, header: declared.header, trusted };
     Listener { bind: listener.bind, kind, client_ip }
+}
+
+pub(super) fn limits(limits: &document::ClientLimits) -> Limits {
+    Limits {
+        connections_per_address: limits.connections_per_address.0,
+        handshakes_per_address: limits.handshakes_per_address.0,
+        queue_delay: limits.queue_delay.0,
+    }
 }
 
 pub(super) fn tls(tls: &document::Tls) -> Tls {

@@ -113,5 +113,7 @@ fn timeouts(timeouts: &document::Timeouts) -> Timeouts {
         stream_idle: timeouts.stream_idle.0,
         client_idle: timeouts.client_idle.0,
         client_header: timeouts.client_header.0,
+        body_rate: timeouts.body_rate.0.into(),
+        body_grace: timeouts.body_grace.0,
     }
 }

@@ -43,6 +43,7 @@ fn route(declared: &document::Route, action: Action, law: &Law<'_>) -> Route {
         to_client: edits(&declared.headers.to_client),
         to_backend: edits(&declared.headers.to_backend),
         strip_prefix: declared.strip_prefix.as_ref().map(|prefix| prefix.0.clone()),
+        paths: declared.paths,
         websocket: declared.upgrades.contains(&Upgrade::Websocket),
         limits: Limits {
             body: limits.body.map(|size| size.0),

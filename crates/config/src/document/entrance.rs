@@ -4,7 +4,7 @@ use crate::node::{Kind, Node};
 use crate::reader::Reader;
 use crate::scalar::answer::RedirectStatus;
 use crate::scalar::quantity::{Pause, Time};
-use crate::scalar::words;
+use crate::scalar::{Int, words};
 use crate::shape::{Form, Shape, Some1, document};
 use nearside_core::generation::{Cidr, ClientIpFrom, ClientIpHeader, Gate};
 use nearside_core::host::Pattern;
@@ -78,6 +78,19 @@ impl Listener {
         let http =
             Self { bind: on(80), tls: false, redirect_https: Some(RedirectStatus(308)), ..https.clone() };
         vec![https, http].into()
+    }
+}
+
+document! {
+    settings
+    /// What is taken of clients at most.
+    ClientLimits {
+        /// The connections of one client address, for IPv6 of one /64, that are open at one time; more are closed as they come. 0 is no limit. Peers that `client_ip.trusted` lists have none.
+        connections_per_address: Int<0, 10_000_000> = Int(2000),
+        /// Those of them whose TLS handshake is in progress.
+        handshakes_per_address: Int<0, 10_000_000> = Int(200),
+        /// How long what has arrived may wait for its worker thread. While everything has waited longer for a second, new requests are answered with 503 and `/readyz` fails. 0s is no limit.
+        queue_delay: Pause = Pause::millis(500),
     }
 }
 

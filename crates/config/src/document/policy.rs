@@ -290,6 +290,10 @@ document! {
         client_idle: Time = Time::secs(60),
         /// For the whole head of a request.
         client_header: Time = Time::secs(10),
+        /// The bytes of a body, request's or answer's, that a client has to send or take each second, on average over the last `body_idle`, while it is waited for; 0 is no least. Streams are exempt.
+        body_rate: Int<0, 1_000_000_000> = Int(240),
+        /// How long a client may be waited for before that counts.
+        body_grace: Pause = Pause::secs(10),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::scalar::quantity::Size;
 use crate::scalar::{Int, Name, Says, words};
 use crate::shape::{Names, OneOrMore, Some1, Word, WordOr, document};
 use nearside_core::host::Pattern;
-use nearside_core::route::PathPattern;
+use nearside_core::route::{PathPattern, Paths};
 
 /// `any`: every method but TRACE and CONNECT.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ document! {
         headers: Headers = Headers::default(),
         /// What is taken off the front of the path before the request is forwarded.
         strip_prefix: Option<Target> = None,
+        /// What becomes of a path that programs may read in several ways: dot segments, empty segments, backslashes, escaped slashes, escapes of characters that need none. `strict` refuses it, `normalise` forwards its normal form, `as_is` forwards it as it came, if it leads to this route in both forms. Routes are always chosen by the normal form, and a path that has none (`%00`, a broken escape) is always refused.
+        paths: Paths = Paths::Strict,
         /// The upgrades that may pass. What is not listed is no upgrade: in HTTP/1.1 the request goes on without it, in
         /// HTTP/2 an extended CONNECT is refused.
         upgrades: Vec<Upgrade> = vec![Upgrade::Websocket],
@@ -101,6 +103,8 @@ document! {
 pub(crate) enum Upgrade {
     Websocket,
 }
+
+words!(Paths { "strict" => Paths::Strict, "normalise" => Paths::Normalise, "as_is" => Paths::AsIs });
 
 words!(Upgrade { "websocket" => Upgrade::Websocket });
 

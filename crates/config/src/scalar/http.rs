@@ -5,6 +5,7 @@ use crate::report::Finding;
 use crate::rule;
 use crate::shape::Scalar;
 use nearside_core::host::{Host, Pattern};
+use nearside_core::path;
 use nearside_core::route::PathPattern;
 use serde_json::{Value as Json, json};
 
@@ -117,8 +118,12 @@ impl Scalar for PathPattern {
         }
         if text.split('/').skip(1).any(|part| matches!(part, "." | "..")) || text.contains("//") {
             return Err(
-                fail().hint("leave `.`, `..` and empty segments out: no request is forwarded with them")
+                fail().hint("leave `.`, `..` and empty segments out: no request is matched with them")
             );
+        }
+        let path = text.strip_suffix('*').unwrap_or(text);
+        if path.starts_with('/') && !path.contains(['*', '?', '#']) && !path::is_plain(path) {
+            return Err(fail().hint("requests are matched without escapes that are not needed"));
         }
         Self::parse(text).ok_or_else(|| fail().hint(format!("write {}", <Self as Scalar>::what())))
     }
@@ -237,7 +242,8 @@ mod tests {
     fn a_path_holds_nothing_that_no_request_is_forwarded_with() {
         check::<PathPattern>("/a/*", true);
         check::<PathPattern>("/.well-known/*", true);
-        for text in ["a", "/a b", "/ä", "/a/../b", "/a//b", "/a*", "/a?b", "/a\\b"] {
+        for text in ["a", "/%61", "/a%2fb", "/a%", "/a b", "/ä", "/a/../b", "/a//b", "/a*", "/a?b", "/a\\b"]
+        {
             check::<PathPattern>(text, false);
         }
     }

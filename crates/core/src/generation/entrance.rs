@@ -3,6 +3,7 @@
 use super::Cidr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where clients connect.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -83,6 +84,27 @@ pub enum ListenerKind {
         /// The redirect's status.
         status: u16,
     },
+}
+
+/// What is taken of clients at most, whatever the route; 0 is no limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Connections of one address that are open at one time.
+    pub connections_per_address: u32,
+    /// Those of them whose TLS handshake is in progress.
+    pub handshakes_per_address: u32,
+    /// How long what has arrived may wait for its worker before new requests are refused.
+    pub queue_delay: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_address: 2000,
+            handshakes_per_address: 200,
+            queue_delay: Duration::from_millis(500),
+        }
+    }
 }
 
 /// Certificates and versions.

@@ -78,6 +78,8 @@ impl Default for Timeouts {
             stream_idle: SECOND * 300,
             client_idle: SECOND * 60,
             client_header: SECOND * 10,
+            body_rate: 240,
+            body_grace: SECOND * 10,
         }
     }
 }

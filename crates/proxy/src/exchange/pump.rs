@@ -3,6 +3,7 @@
 //! Both directions are state machines that one task polls in turn, so neither waits for the other and nothing
 //! is locked or split. Who cannot write does not read: that is the back-pressure.
 
+mod pace;
 mod wait;
 
 use super::ending::{Cause, Ending};
@@ -14,6 +15,7 @@ use crate::exchange::vigil::Vigil;
 use crate::side::{Backend, BackendError, Client, ClientError, Fill, Head, Length};
 use nearside_core::policy::Timeouts;
 use nearside_http::{Edits, RequestHead, ResponseHead, Version};
+use pace::Pace;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -135,6 +137,12 @@ struct Turn {
     deadline_set_for: Option<(Wait, Duration)>,
     /// When that is over.
     ends: Option<Instant>,
+    /// The client's pace, up and down.
+    paces: [Pace; 2],
+    /// When the client is too slow.
+    slow: Option<Instant>,
+    /// Bytes of answer body that have left.
+    passed: u64,
     progress: bool,
     /// Whether a body is a stream, which says something when there is something to say.
     is_stream: bool,
@@ -151,6 +159,9 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             down: Down::Head,
             deadline_set_for: None,
             ends: None,
+            paces: [Pace::new(self.timeouts); 2],
+            slow: None,
+            passed: 0,
             progress: true,
             is_stream: is_grpc(self.client.head().fields()),
             ending: None,
@@ -173,6 +184,8 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
         if up_waits.is_none() && self.client.is_end() && self.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Broken::Client(ClientError::Gone)));
         }
+        let passed = self.carried.down.saturating_sub(self.client.owed());
+        turn.progress |= std::mem::replace(&mut turn.passed, passed) != passed;
         let (wait, allowed) = self.allowed(turn, up_waits);
         if turn.progress || turn.deadline_set_for != Some((wait, allowed)) {
             turn.deadline_set_for = Some((wait, allowed));
@@ -183,6 +196,7 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             }
             let at = now + allowed;
             turn.ends = Some(self.until.map_or(at, |until| until.min(at)));
+            turn.slow = self.slow(turn, up_waits, now);
         }
         self.poll_time(turn, wait, cx).map(Err)
     }

@@ -79,8 +79,11 @@ impl Inbound {
         conn.input().get(..self.ready).unwrap_or(&[])
     }
 
-    pub(super) fn trailers(&self) -> Option<&Fields> {
-        self.decoded.as_ref().map(|decoder| decoder.trailers()).filter(|trailers| !trailers.is_empty())
+    /// The trailers of a message with these fields, which may say that some of them end here.
+    pub(super) fn trailers(&mut self, head: &Fields) -> Option<&Fields> {
+        let decoder = self.decoded.as_mut()?;
+        decoder.strip_trailers(head);
+        Some(decoder.trailers()).filter(|trailers| !trailers.is_empty())
     }
 
     pub(super) fn poll_fill(&mut self, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {

@@ -5,7 +5,7 @@
 //! socket fails, is gone.
 
 use super::body::{Fault, Inbound, Outbound};
-use super::conn::Conn;
+use super::conn::{Conn, Mark};
 use crate::io::Io;
 use crate::page::Page;
 use crate::service::{Leave, Presence};
@@ -57,6 +57,8 @@ pub struct Downstream {
     head: RequestHead,
     body: Inbound,
     answer: Outbound,
+    /// Where the answer begins.
+    begins: Mark,
     stage: Stage,
     /// Whether another request may follow on this connection.
     keeps: bool,
@@ -81,6 +83,7 @@ impl Downstream {
             head: RequestHead::new(),
             body: Inbound::NONE,
             answer: Outbound::Nothing,
+            begins: Mark::default(),
             stage: Stage::Waiting,
             keeps: true,
             expects: false,
@@ -269,7 +272,7 @@ impl Source for Downstream {
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
-        self.body.trailers()
+        self.body.trailers(self.head.fields())
     }
 }
 
@@ -293,6 +296,10 @@ impl Sink for Downstream {
             return self.poll_shutdown(cx).map_err(|_failed| ClientError::Gone);
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn owed(&self) -> u64 {
+        self.conn.owed() as u64
     }
 }
 
@@ -338,6 +345,7 @@ impl Client for Downstream {
             (true, Version::Http10) => Persist::KeepAlive,
             (true, _) => Persist::Keep,
         };
+        self.begins = self.conn.mark();
         head.write(edits, body, persist, self.conn.output());
         self.answer = outbound;
         self.ends_by_close = body == Body::UntilClose;
@@ -348,7 +356,22 @@ impl Client for Downstream {
         self.stage != Stage::Waiting
     }
 
+    fn retract(&mut self) -> bool {
+        let retracted = self.stage == Stage::Started && !self.tunnel && self.conn.take_back(self.begins);
+        if retracted {
+            self.answer = Outbound::Nothing;
+            self.stage = Stage::Waiting;
+            self.ends_by_close = false;
+            self.keeps = self.head.keep_alive();
+        }
+        retracted
+    }
+
     fn abort(&mut self) {
+        if self.conn.owed() > 0 {
+            // A client that has not taken this has not taken what the system holds for it either; nobody keeps that for it.
+            self.conn.reset_on_close();
+        }
         self.stage = Stage::Cut;
     }
 }

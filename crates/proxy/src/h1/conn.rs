@@ -30,11 +30,29 @@ pub(super) struct Conn {
     /// What is to be sent; of it, `sent` bytes were.
     outbox: BytesMut,
     sent: usize,
+    /// How many bytes have left in all.
+    left: u64,
+}
+
+/// A place in the output.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    left: u64,
+    waiting: usize,
 }
 
 impl Conn {
     pub(super) fn new(io: Io, stock: Arc<Stock>) -> Self {
-        Self { io, stock, inbox: BytesMut::new(), taken: 0, large: false, outbox: BytesMut::new(), sent: 0 }
+        Self {
+            io,
+            stock,
+            inbox: BytesMut::new(),
+            taken: 0,
+            large: false,
+            outbox: BytesMut::new(),
+            sent: 0,
+            left: 0,
+        }
     }
 
     pub(super) fn stock(&self) -> &Stock {
@@ -122,7 +140,9 @@ impl Conn {
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(cx))?;
         if self.outbox.is_empty() && data.len() >= ENOUGH {
-            return Pin::new(&mut self.io).poll_write(cx, data);
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, data))?;
+            self.left += count as u64;
+            return Poll::Ready(Ok(count));
         }
         let count = data.len().min(ENOUGH.saturating_sub(self.outbox.len()));
         self.output().extend_from_slice(data.get(..count).unwrap_or(data));
@@ -142,12 +162,34 @@ impl Conn {
         while let Some(rest @ [_, ..]) = self.outbox.get(self.sent..) {
             match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.sent += count,
+                count => {
+                    self.sent += count;
+                    self.left += count as u64;
+                }
             }
         }
         self.sent = 0;
         self.outbox.clear();
         Poll::Ready(Ok(()))
+    }
+
+    /// How many bytes wait to be sent.
+    pub(super) fn owed(&self) -> usize {
+        self.outbox.len().saturating_sub(self.sent)
+    }
+
+    /// Where the output stands: what is written from now on can be taken back as long as nothing of it has left.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { left: self.left, waiting: self.outbox.len() }
+    }
+
+    /// Takes back what was written since `mark`; whether nothing had left.
+    pub(super) fn take_back(&mut self, mark: Mark) -> bool {
+        let kept = self.left == mark.left;
+        if kept {
+            self.outbox.truncate(mark.waiting);
+        }
+        kept
     }
 
     /// Whether nothing waits to be consumed or to be sent.

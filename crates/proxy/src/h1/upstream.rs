@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// How many 1xx answers to one request are taken.
-const INTERIM: u32 = 16;
+pub(crate) const INTERIM: u32 = 16;
 
 /// How far the request has left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -163,7 +163,7 @@ impl Source for Upstream {
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
-        self.body.trailers()
+        self.body.trailers(self.head.fields())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A stream to a backend: its request's body goes out, its answer comes in.
 
+use crate::h1::INTERIM;
 use crate::h2::body::{Inbound, Outbound, Stopped};
 use crate::h2::connection::Slot;
 use crate::h2::head;
@@ -30,6 +31,8 @@ pub struct Upstream {
     bodiless: bool,
     /// Whether the request asks for a tunnel.
     asks_tunnel: bool,
+    /// How many 1xx answers have come.
+    interims: u32,
 }
 
 /// How far the answer has come.
@@ -58,6 +61,7 @@ impl Upstream {
             trailers: None,
             bodiless: false,
             asks_tunnel: false,
+            interims: 0,
         }
     }
 
@@ -201,6 +205,10 @@ impl Backend for Upstream {
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, BackendError>> {
         if let Some(interim) = ready!(self.poll_interim(cx))? {
+            self.interims += 1;
+            if self.interims > INTERIM {
+                return Poll::Ready(Err(BackendError::Protocol));
+            }
             self.take(&interim, false)?;
             return Poll::Ready(Ok(Head::Informational));
         }

@@ -59,6 +59,7 @@ impl World {
             pop: Pop { name: "test1".into(), place: None },
             dial: Arc::new(Direct),
             memory: Memory::default(),
+            strain: crate::service::Strain::default(),
             access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
             metrics,
             salt: 7,

@@ -1,9 +1,11 @@
 //! From a socket to a served connection: accept, TLS, protocol.
 
 use super::crew::Door;
+use super::crowd::Crowd;
 use super::introduction;
 use super::room::Room;
 use super::shutdown::{Phase, Presence, Shutdown};
+use super::strain;
 use crate::connection::{Connection, Places};
 use crate::io::{Io, Wire};
 use crate::worker::Worker;
@@ -33,16 +35,20 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Accepts until the service closes.
 pub(super) async fn run(worker: Arc<Worker>, door: Door, shutdown: Shutdown) {
-    let Door { listener, kind, client_ip, address, socket, cells } = door;
+    let Door { listener, kind, client_ip, address, socket, cells, crowd } = door;
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "cannot accept"),
     };
-    let hall = Hall { worker, listener, kind, client_ip, cells };
+    let hall = Hall { worker, listener, kind, client_ip, cells, crowd };
     let mut closing = pin!(shutdown.reached(Phase::Closing));
     let room = Room::of_this_process();
     let mut starved = false;
     loop {
+        while hall.worker.is_strained() && shutdown.phase() < Phase::Closing {
+            // The other workers accept from the same socket.
+            tokio::time::sleep(strain::TICK).await;
+        }
         let accepted = poll_fn(|cx| {
             if closing.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
@@ -98,11 +104,12 @@ struct Hall {
     kind: ListenerKind,
     client_ip: ClientIp,
     cells: Arc<nearside_telemetry::ListenerCells>,
+    crowd: Arc<Crowd>,
 }
 
 impl Hall {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        let presence = self.worker.presences.enter().counted(self.cells.opened());
+        let mut presence = self.worker.presences.enter().counted(self.cells.opened());
         let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
         let peer = canonical(peer);
         let connection = Connection {
@@ -117,13 +124,31 @@ impl Hall {
             sni: None,
         };
         let worker = Arc::clone(&self.worker);
+        let trusted = self.client_ip.trusts(peer.ip());
+        // One that speaks for many has no limit of its own.
+        if !trusted && !invite(&worker, &self.crowd, &connection, &mut presence) {
+            return;
+        }
         if self.client_ip.from == ClientIpFrom::ProxyProtocol {
-            let (kind, trusted) = (self.kind.clone(), self.client_ip.trusts(peer.ip()));
-            drop(tokio::spawn(introduced(worker, connection, stream, (presence, kind, trusted))));
+            let (kind, crowd) = (self.kind.clone(), trusted.then(|| Arc::clone(&self.crowd)));
+            drop(tokio::spawn(introduced(worker, connection, stream, (presence, kind, crowd))));
         } else {
             welcome(worker, connection, stream, (presence, &self.kind));
         }
     }
+}
+
+/// Counts the connection as one of its client's, if it may be one more; whether it may.
+fn invite(worker: &Worker, crowd: &Arc<Crowd>, connection: &Connection, presence: &mut Presence) -> bool {
+    let limit = worker.edge.live.load().generation.limits.connections_per_address;
+    match Crowd::enter(crowd, connection.client.ip(), limit) {
+        Some(guest) => presence.invite(guest),
+        None => {
+            connection.cells.refused();
+            return false;
+        }
+    }
+    true
 }
 
 /// Serves a connection from a load balancer as the client's whom its header names. Any other peer is what it is, and
@@ -132,14 +157,17 @@ async fn introduced(
     worker: Arc<Worker>,
     mut connection: Connection,
     mut stream: TcpStream,
-    (presence, kind, trusted): (Presence, ListenerKind, bool),
+    (mut presence, kind, trusted): (Presence, ListenerKind, Option<Arc<Crowd>>),
 ) {
     let limit = handshake_limit(&worker.edge.live.load().generation);
-    let believed = if trusted {
+    let believed = if let Some(crowd) = trusted {
         match tokio::time::timeout(limit, introduction::read(&mut stream)).await {
             Ok(Ok(told)) => {
                 let client = told.map_or(connection.peer, canonical);
                 (connection.client, connection.address) = (client, client.ip().to_string().into());
+                if told.is_some() && !invite(&worker, &crowd, &connection, &mut presence) {
+                    return;
+                }
                 true
             }
             Ok(Err(_)) | Err(_) => false,
@@ -168,9 +196,15 @@ fn welcome(
         }
         ListenerKind::Tls { h1: offers_h1, .. } => {
             let cells = Arc::clone(&connection.cells);
+            let limit = worker.edge.live.load().generation.limits.handshakes_per_address;
+            let handshake = presence.guest().map(|guest| guest.handshake(limit));
+            if matches!(handshake, Some(None)) {
+                return cells.refused();
+            }
             drop(tokio::spawn(async move {
                 let limit = handshake_limit(&worker.edge.live.load().generation);
                 let secured = tokio::time::timeout(limit, secure(&worker, &mut connection, stream)).await;
+                drop(handshake);
                 match secured {
                     Ok(Some(io)) => serve(worker, connection, io, presence, offers_h1),
                     Ok(None) | Err(_) => cells.handshake_failed(),

@@ -1,8 +1,10 @@
 //! The worker threads, from the first to the last moment.
 
 use super::accept;
+use super::crowd::Crowd;
 use super::pulse::Heart;
 use super::shutdown::{Leave, Phase, Shutdown};
+use super::strain;
 use super::{Pulse, Sockets};
 use crate::live::Edge;
 use crate::pool::Reserves;
@@ -38,12 +40,14 @@ pub(super) struct Door {
     pub(super) address: SocketAddr,
     pub(super) socket: TcpListener,
     pub(super) cells: Arc<ListenerCells>,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 impl Door {
     /// One for each listener.
     pub(super) fn all(edge: &Edge, listeners: &[Listener], sockets: Vec<TcpListener>) -> Vec<Self> {
         let pairs = listeners.iter().zip(sockets).enumerate();
+        let crowd = Arc::<Crowd>::default();
         let door = |(listener, (entry, socket)): (usize, (&Listener, TcpListener))| Self {
             listener,
             kind: entry.kind.clone(),
@@ -51,6 +55,7 @@ impl Door {
             address: entry.bind,
             socket,
             cells: edge.metrics.listener(entry.bind),
+            crowd: Arc::clone(&crowd),
         };
         pairs.map(door).collect()
     }
@@ -59,7 +64,8 @@ impl Door {
     fn share(&self) -> io::Result<Self> {
         let (kind, client_ip) = (self.kind.clone(), self.client_ip.clone());
         let (socket, cells) = (self.socket.try_clone()?, Arc::clone(&self.cells));
-        Ok(Self { listener: self.listener, kind, client_ip, address: self.address, socket, cells })
+        let crowd = Arc::clone(&self.crowd);
+        Ok(Self { listener: self.listener, kind, client_ip, address: self.address, socket, cells, crowd })
     }
 }
 
@@ -136,12 +142,15 @@ fn work(runtime: &Runtime, worker: &Arc<Worker>, doors: Vec<Door>, shutdown: &Sh
         let beating = Arc::clone(heart);
         let pulse = tokio::spawn(async move { beating.beat().await });
         let sweeping = tokio::spawn(sweep(Arc::clone(worker)));
+        let watching = tokio::spawn(strain::watch(Arc::clone(worker)));
         shutdown.reached(Phase::Draining).await;
         worker.presences.leave(Leave::AfterAnswer);
         while tasks.join_next().await.is_some() {}
         shutdown.reached(Phase::Closing).await;
         part(worker, shutdown).await;
         sweeping.abort();
+        watching.abort();
+        worker.strain(false);
         pulse.abort();
         worker.pools.close();
     });

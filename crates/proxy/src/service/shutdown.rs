@@ -1,5 +1,6 @@
 //! How the service ends: its phase, and the presence of each connection in it.
 
+use super::crowd::Guest;
 use nearside_telemetry::Open;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -127,7 +128,7 @@ impl Presences {
             list.wakers.len() - 1
         });
         list.count += 1;
-        Presence { of: Arc::clone(self), slot, parts: false, counted: None }
+        Presence { of: Arc::clone(self), slot, parts: false, counted: None, guest: None }
     }
 
     /// How many connections there are.
@@ -180,6 +181,7 @@ pub struct Presence {
     slot: usize,
     parts: bool,
     counted: Option<Open>,
+    guest: Option<Guest>,
 }
 
 impl Presence {
@@ -189,6 +191,16 @@ impl Presence {
         let mut presence = self;
         presence.counted = Some(open);
         presence
+    }
+
+    /// Also counts the connection as one of its client's.
+    pub(super) fn invite(&mut self, guest: Guest) {
+        self.guest = Some(guest);
+    }
+
+    /// As whose connection it is counted, if it is.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        self.guest.as_ref()
     }
 
     /// Notes whether nothing more is to be done than to wait for the client to go.
@@ -238,7 +250,7 @@ impl Drop for Presence {
         list.parting -= usize::from(self.parts);
         let last = list.count == list.parting;
         drop(list);
-        drop((waker, self.counted.take()));
+        drop((waker, self.counted.take(), self.guest.take()));
         if last {
             self.of.changed.notify_one();
         }

@@ -134,6 +134,7 @@ fn the_process_tells_of_its_generation_reloads_and_connections() {
     let kept = listener.opened();
     drop(listener.opened());
     listener.handshake_failed();
+    listener.refused();
     check(
         &metrics,
         &[
@@ -147,6 +148,7 @@ fn the_process_tells_of_its_generation_reloads_and_connections() {
             r#"nearside_connections_open{listener="127.0.0.1:443"} 1"#,
             r#"nearside_connections_total{listener="127.0.0.1:443"} 2"#,
             r#"nearside_handshakes_failed_total{listener="127.0.0.1:443"} 1"#,
+            r#"nearside_connections_refused_total{listener="127.0.0.1:443"} 1"#,
             "nearside_log_lines_dropped_total 0",
         ],
     );

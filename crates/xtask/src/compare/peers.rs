@@ -189,6 +189,7 @@ fn routes(folder: &Path) -> String {
         "version: 1\nregions: {{ here: {{}} }}\npools:\n  origin:\n    backends:\n      \
          - {{ url: \"http://127.0.0.1:{ORIGIN}\", region: here }}\n\
          routes:\n  - {{ host: localhost, pool: origin }}\n\
+         limits: {{ connections_per_address: 0, handshakes_per_address: 0 }}\n\
          listeners:\n  - {{ bind: \"127.0.0.1:19380\" }}\n  - {{ bind: \"127.0.0.1:19343\", tls: true }}\n\
          tls:\n  certificates:\n    - {{ cert: {folder}/localhost.pem, key: {folder}/localhost.key }}\n"
     )

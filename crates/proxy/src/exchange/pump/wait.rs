@@ -35,12 +35,15 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             }
             let asks = turn.ending.is_none().then(|| self.since + MOMENT);
             let next = self.vigil.next();
-            self.deadline.set_at(turn.ends.into_iter().chain(next).chain(asks).min());
+            self.deadline.set_at(turn.ends.into_iter().chain(turn.slow).chain(next).chain(asks).min());
             let fell = self.vigil.poll_fell(cx).is_ready();
             if !fell {
                 ready!(self.deadline.poll(cx));
             }
             let now = Instant::now();
+            if turn.slow.is_some_and(|slow| now >= slow) {
+                return Poll::Ready(Broken::Late(Wait::Client));
+            }
             if turn.ends.is_some_and(|ends| now >= ends) {
                 // Cut short by the time of the request as a whole, it may have had little of its own.
                 let own = self.until.is_none_or(|until| now < until) || self.vigil.noted();
@@ -87,6 +90,23 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
                 (wait, idle)
             }
         }
+    }
+
+    /// When the client is too slow, if nothing comes of it until then. Once an answer has begun, the rest of the request is
+    /// the client's business.
+    pub(super) fn slow(&self, turn: &mut Turn, up_waits: Option<Wait>, now: Instant) -> Option<Instant> {
+        if turn.is_stream {
+            return None;
+        }
+        let sends = turn.down == Down::Head && up_waits == Some(Wait::Client);
+        let takes = match turn.down {
+            Down::Body => !self.backend.data().is_empty(),
+            Down::Flush => true,
+            Down::Head | Down::Tunnel => false,
+        };
+        let [up, down] = &mut turn.paces;
+        let ends = [up.note(now, self.carried.up, sends), down.note(now, turn.passed, takes)];
+        ends.into_iter().flatten().min()
     }
 
     pub(super) fn up_waits_for(&self, up: Up) -> Wait {
