@@ -92,6 +92,22 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
+/// Checks of what takes more than one exchange, each a test of its own name.
+macro_rules! checks {
+    ($(fn $name:ident($front:ident) $body:block)*) => {
+        /// All of them, for a proxy that is wrong on purpose.
+        pub(crate) const CHECKS: &[(&str, fn(&$crate::case::Front<'_>))] = &[$((stringify!($name), |$front| $body)),*];
+
+        $(#[test]
+        fn $name() {
+            let stage = $crate::setting::stage();
+            let $front = &$crate::case::Front { address: stage.plain, backend: &stage.backend };
+            $body
+        })*
+    };
+}
+pub(crate) use checks;
+
 /// Runs the case of this name against the edge.
 pub(crate) fn test(cases: &[Case], name: &str) {
     let stage = stage();

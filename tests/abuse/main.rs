@@ -8,8 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod backend;
 mod case;
 mod h2;
+mod mutants;
 mod request;
 mod setting;
+mod slow;
 mod tls;

@@ -37,6 +37,7 @@ async fn set_up() -> Stage {
 }
 
 fn file(backend: &Backend) -> String {
+    let address = backend.address;
     format!(
         "version: 1
 fleet: {{ name: nearside-test }}
@@ -45,11 +46,32 @@ defaults: {{ probe: {{ interval: 1h }} }}
 pools:
   raw:
     connections: {{ proxy_protocol: v1 }}
-    backends: [{{ id: raw, url: \"http://{}\", region: frankfurt }}]
+    backends: [{{ id: raw, url: \"http://{address}\", region: frankfurt }}]
+  h2:
+    connections: {{ proxy_protocol: v1, protocol: h2c }}
+    probe: {{ protocol: tcp }}
+    backends: [{{ id: h2, url: \"http://{address}\", region: frankfurt }}]
+  one:
+    probe: {{ protocol: tcp }}
+    backends: [{{ url: \"http://{address}\", region: frankfurt }}]
+  other:
+    probe: {{ protocol: tcp }}
+    backends: [{{ url: \"http://{address}\", region: frankfurt }}]
 routes:
-  - {{ host: [www.example.com, \"*.shop.example.com\", localhost], pool: raw }}
-",
-        backend.address
+  - {{ host: one.shop.example.com, pool: one }}
+  - {{ host: other.shop.example.com, pool: other }}
+  - {{ host: www.example.com, pool: raw }}
+  - {{ host: www.example.com, path: /set, pool: raw, headers: {{ to_backend: {{ set: {{ x-tenant: good }} }} }} }}
+  - {{ host: www.example.com, path: /small, pool: raw, limits: {{ body: 10B }} }}
+  - {{ host: www.example.com, path: /h2/*, pool: h2 }}
+  - {{ host: www.example.com, path: \"/%e2%82%ac/*\", answer: {{ status: 403 }} }}
+  - {{ host: localhost, pool: raw, upgrades: [] }}
+  - {{ host: \"*.shop.example.com\", pool: raw }}
+  - {{ host: normal.shop.example.com, pool: raw, paths: normalise }}
+  - {{ host: normal.shop.example.com, path: /secret/*, paths: normalise, answer: {{ status: 403 }} }}
+  - {{ host: raw.shop.example.com, pool: raw, paths: as_is }}
+  - {{ host: raw.shop.example.com, path: /secret/*, paths: as_is, answer: {{ status: 403 }} }}
+"
     )
 }
 

@@ -19,6 +19,7 @@ pub mod edge;
 pub mod faults;
 pub mod frames;
 pub mod load;
+pub mod mutant;
 pub mod page;
 pub mod raw;
 pub mod signed;

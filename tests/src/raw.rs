@@ -22,6 +22,9 @@ pub type Script = Arc<dyn Fn(&mut Talk) + Send + Sync>;
 /// What the backend says to every request that has no script.
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
+/// The port of whom no client was announced for.
+pub const NOBODY: u16 = 0;
+
 /// The backend. It lives as long as the process.
 #[derive(Clone)]
 pub struct Backend {
@@ -78,12 +81,12 @@ impl Backend {
         backend
     }
 
-    /// Answers what is sent for the client at this port as `script` says.
+    /// Answers what is sent for the client as `script` says.
     pub fn answer(&self, client: u16, script: Script) {
         self.state().scripts.insert(client, script);
     }
 
-    /// What was sent for the client so far, connection by connection.
+    /// What was sent for the client so far, or for [`NOBODY`] what no client was announced for, connection by connection.
     #[must_use]
     pub fn heard(&self, client: u16) -> Vec<Heard> {
         self.state().heard.get(&client).cloned().unwrap_or_default()
@@ -113,10 +116,12 @@ impl Backend {
         let mut reader = BufReader::new(stream);
         let mut announced = String::new();
         reader.read_line(&mut announced)?;
-        let client = announced.split(' ').nth(4).and_then(|port| port.parse().ok());
-        let Some(client) = client.filter(|_| announced.starts_with("PROXY TCP")) else {
+        let client = match announced.split(' ').collect::<Vec<_>>().as_slice() {
+            ["PROXY", "TCP4" | "TCP6", _, _, port, _] => port.parse().unwrap_or_default(),
             // A probe, which the edge makes for itself.
-            return reader.get_mut().write_all(OK);
+            ["PROXY", ..] => return reader.get_mut().write_all(OK),
+            _ if announced.is_empty() => return Ok(()),
+            _ => NOBODY,
         };
         let (number, script) = {
             let mut state = self.state();
@@ -128,6 +133,9 @@ impl Backend {
         let mut talk = Talk { backend: self.clone(), client, number, stream, bytes: Vec::new(), read: 0 };
         // What came in one piece with the announcement.
         let ahead = reader.buffer().to_vec();
+        if client == NOBODY {
+            talk.take(announced.as_bytes());
+        }
         talk.take(&ahead);
         match script {
             Some(script) => script(&mut talk),
@@ -182,7 +190,13 @@ impl Talk {
 
     /// Waits for the next head, and leaves its body where it is.
     pub fn head(&mut self) -> bool {
-        while crate::wire::find(&self.bytes[self.read..], b"\r\n\r\n").is_none() {
+        let from = self.read;
+        self.until(|bytes| crate::wire::find(&bytes[from..], b"\r\n\r\n").is_some())
+    }
+
+    /// Waits until all that has come is as `look` wants it; whether it ever is.
+    pub fn until(&mut self, look: impl Fn(&[u8]) -> bool) -> bool {
+        while !look(&self.bytes) {
             if !self.more() {
                 return false;
             }
@@ -193,7 +207,12 @@ impl Talk {
     /// Says this.
     pub fn send(&mut self, bytes: &[u8]) {
         // An edge that has had enough is found out where the case looks.
-        self.stream.write_all(bytes).unwrap_or_default();
+        self.try_send(bytes);
+    }
+
+    /// Says this; whether the edge took it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
     }
 
     /// Reads until the edge has ended the connection.
@@ -255,6 +274,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 /// A client that sends bytes and keeps what it gets.
 pub struct Client {
     stream: TcpStream,
+    port: u16,
     got: Vec<u8>,
     read: usize,
     /// Whether the edge has ended the connection, and whether in order.
@@ -268,13 +288,14 @@ impl Client {
         let stream = connect(address);
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
-        Self { stream, got: Vec::new(), read: 0, ended: None }
+        let port = stream.local_addr().expect("a socket").port();
+        Self { stream, port, got: Vec::new(), read: 0, ended: None }
     }
 
     /// Its port, by which the backend knows it.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.stream.local_addr().expect("a socket").port()
+        self.port
     }
 
     /// Its socket.
@@ -291,6 +312,14 @@ impl Client {
     /// Ends its direction.
     pub fn finish(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap_or_default();
+    }
+
+    /// Waits until a head has come; whether one does.
+    pub fn begun(&mut self) -> bool {
+        while self.ended.is_none() && crate::wire::find(&self.got[self.read..], b"\r\n\r\n").is_none() {
+            self.more();
+        }
+        self.ended.is_none()
     }
 
     /// Waits for the next answer to a request with this method.

@@ -81,6 +81,7 @@ impl Site {
             pop: Pop { name: "fuzz1".into(), place: None },
             dial: Arc::new(Direct),
             memory: Memory::default(),
+            strain: service::Strain::default(),
             access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
             metrics,
             salt: 7,

@@ -57,7 +57,7 @@ fn by_bytes(bytes: &[u8]) -> Result<Progress, nearside_http::Refusal> {
 fn forwarded(head: &RequestHead) {
     // Refused or answered before anything is forwarded: CONNECT, a path with two readings, no host at all (HTTP/1.0).
     if head.method() == Method::Connect
-        || nearside_http::path::check(head.path().as_bytes()).is_err()
+        || !nearside_core::path::is_plain(head.path())
         || head.host().is_empty()
     {
         return;

@@ -1,7 +1,8 @@
 //! Paths and hosts: what passes has a single reading, which parsers of URLs that are not ours share. The first line of the
 //! input is a host, the rest a path.
 
-use nearside_http::{Authority, path};
+use nearside_core::path;
+use nearside_http::Authority;
 
 pub(super) const WORDS: &[&[u8]] = &[
     b"/../",
@@ -46,14 +47,22 @@ fn one_host(raw: &[u8]) {
 }
 
 fn one_path(raw: &[u8]) {
-    if raw == b"*" || path::check(raw).is_err() {
+    let Ok(text) = std::str::from_utf8(raw) else { return };
+    let normal = path::normal(text);
+    if let Some(normal) = &normal {
+        assert!(
+            path::is_plain(normal) && !path::has_lower_escapes(normal),
+            "{text} has {normal} for its normal form"
+        );
+        assert_eq!(path::normal(normal).as_ref(), Some(normal), "{text} has several normal forms");
+    }
+    if text == "*" || !path::is_plain(text) {
         return;
     }
-    let text = std::str::from_utf8(raw).expect("what passes is ASCII");
-    // A question mark begins a query, which is no part of what is judged.
-    if text.contains('?') {
-        return;
-    }
+    assert!(
+        normal.is_some_and(|normal| normal.eq_ignore_ascii_case(text)),
+        "{text} is plain and not its normal form"
+    );
     let url =
         url::Url::parse(&format!("http://a.example{text}")).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!((url.query(), url.fragment(), url.host_str()), (None, None, Some("a.example")), "{text}");
