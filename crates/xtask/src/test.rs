@@ -8,6 +8,9 @@ use anyhow::{Result, bail};
 use crate::tools::{self, Need};
 use crate::{process, tidy};
 
+/// The suite whose hundreds of cases share one edge: nextest would start one for each.
+const SHARING: &str = "abuse";
+
 /// How much to test.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -25,7 +28,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let needs: &[Need] = if arguments.fast { &[Need::Build] } else { &[Need::Build, Need::Test] };
     tools::ensure(needs)?;
     let mut failed = Vec::new();
-    note(process::run(&mut runner(&root, arguments.fast)), &mut failed);
+    let has_nextest = has_nextest(&root);
+    note(process::run(&mut runner(&root, arguments.fast, has_nextest)), &mut failed);
+    if has_nextest && !arguments.fast {
+        note(
+            process::run(process::cargo(&root).args(["test", "--workspace", "--test", SHARING])),
+            &mut failed,
+        );
+    }
     if !arguments.fast {
         note(process::run(process::cargo(&root).args(["test", "--workspace", "--doc"])), &mut failed);
     }
@@ -36,9 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     bail!("not all is well:\n  {}", failed.join("\n  "))
 }
 
-fn runner(root: &Path, fast: bool) -> Command {
+fn runner(root: &Path, fast: bool, has_nextest: bool) -> Command {
     let mut command = process::cargo(root);
-    if has_nextest(root) {
+    if has_nextest {
         command.args(["nextest", "run"]);
     } else {
         command.args(["test", "--lib", "--bins", "--tests"]);
@@ -46,6 +56,8 @@ fn runner(root: &Path, fast: bool) -> Command {
     command.args(["--workspace", "--no-fail-fast"]);
     if fast {
         command.args(["--exclude", "nearside-tests"]);
+    } else if has_nextest {
+        command.args(["-E", &format!("not binary(={SHARING})")]);
     }
     command
 }
