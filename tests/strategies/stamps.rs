@@ -31,7 +31,7 @@ async fn who_has_no_home_is_taken_in_by_pages_and_refused_by_the_api() {
     for cookie in ["", "home=us1", of_a_stranger.as_str(), home("mars1").as_str()] {
         assert_eq!(ask(&scene.edge, "/", &[("cookie", cookie)]).await.status(), 200, "{cookie}");
         let answer = ask(&scene.edge, "/api/orders", &[("cookie", cookie)]).await;
-        assert_eq!(refusal(&answer), (503, "refused.home".to_owned()), "{cookie}");
+        assert_eq!(refusal(&answer), (503, "refused.residency".to_owned()), "{cookie}");
     }
     let api = |stamp| scene.requests(stamp).iter().filter(|arrival| arrival.path == "/api/orders").count();
     assert_eq!(["eu1", "us1", "ap1"].map(api), [0, 0, 0]);
