@@ -149,7 +149,7 @@ impl Message {
     fn check_request(&self) -> Result<(), Fault> {
         let words: Vec<&str> = self.line.split(' ').collect();
         let lawful = matches!(words.as_slice(), [method, target, "HTTP/1.1"]
-            if !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            if !method.is_empty() && method.bytes().all(is_token)
             && (target.starts_with('/') || *target == "*")
             && target.bytes().all(|byte| byte.is_ascii_graphic()));
         if !lawful {
@@ -208,10 +208,14 @@ fn lines(head: &[u8]) -> Result<Vec<String>, Fault> {
     }
 }
 
+/// A letter of a token (RFC 9110, 5.6.2): of methods and of names of fields.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 fn field(line: &str) -> Result<(String, String), Fault> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     match line.split_once(':') {
-        Some((name, value)) if !name.is_empty() && name.bytes().all(token) => {
+        Some((name, value)) if !name.is_empty() && name.bytes().all(is_token) => {
             Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
         }
         _ => broken(format!("no field: {line:?}")),

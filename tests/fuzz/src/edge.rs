@@ -123,7 +123,8 @@ impl Site {
     /// by which the backend knows the client.
     pub(crate) fn frames(&self, bytes: &[u8]) -> (Vec<u8>, u16) {
         static PORTS: AtomicU64 = AtomicU64::new(0);
-        let port = u16::try_from(1_024 + PORTS.fetch_add(1, Ordering::Relaxed) % 60_000).unwrap();
+        // Below those that the system gives out to the clients of other targets.
+        let port = u16::try_from(1_024 + PORTS.fetch_add(1, Ordering::Relaxed) % 30_000).unwrap();
         let all = async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();

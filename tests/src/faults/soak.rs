@@ -31,8 +31,10 @@ use tempfile::TempDir;
 const DESCRIPTORS: u32 = 1_024;
 /// Connections that are held while they say nothing.
 const IDLE: usize = 300;
-/// How long backends have to come back after a fault.
-const RETURN: Duration = Duration::from_secs(60);
+/// How long backends have to come back after a fault: ejections double, up to five minutes.
+const RETURN: Duration = Duration::from_secs(330);
+/// How long what was kept may stay open after the load.
+const PARTING: Duration = Duration::from_secs(60);
 
 /// What is soaked, and for how long.
 #[derive(Clone, Debug)]
@@ -215,7 +217,7 @@ impl Soak {
         // Idle connections to backends are kept for some seconds.
         let began = Instant::now();
         let mut left = Gauge::read(self.nearside.serving);
-        while left.descriptors > cold.descriptors + report::PASSING && began.elapsed() < RETURN {
+        while left.descriptors > cold.descriptors + report::PASSING && began.elapsed() < PARTING {
             tokio::time::sleep(Duration::from_millis(200)).await;
             left = Gauge::read(self.nearside.serving);
         }

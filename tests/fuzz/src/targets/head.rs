@@ -77,10 +77,6 @@ fn forwarded(head: &RequestHead) {
         Body::None => {}
         _ => return,
     }
-    // The second parser's methods are plain words.
-    if !head.method_text().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return;
-    }
     let told = || wire.escape_ascii().to_string();
     let read =
         Message::read_all(&wire, Kind::Request, true).unwrap_or_else(|fault| panic!("{fault:?}: {}", told()));
