@@ -128,9 +128,15 @@ pub(super) fn stale(outcomes: &[Outcome]) -> usize {
     let mut seen: Vec<(Instant, u64)> =
         outcomes.iter().filter_map(|outcome| Some((outcome.ended, outcome.config?))).collect();
     seen.sort_unstable();
+    // From here on the newest of all up to a time.
+    let mut newest = 0;
+    for (_, number) in &mut seen {
+        newest = newest.max(*number);
+        *number = newest;
+    }
     let is_stale = |outcome: &&Outcome| {
-        let newest =
-            seen.iter().take_while(|(ended, _)| *ended < outcome.began).map(|(_, number)| *number).max();
+        let before = seen.partition_point(|(ended, _)| *ended < outcome.began);
+        let newest = before.checked_sub(1).and_then(|last| seen.get(last)).map(|(_, newest)| *newest);
         outcome.config.is_some_and(|number| newest.is_some_and(|newest| number < newest))
     };
     outcomes.iter().filter(is_stale).count()

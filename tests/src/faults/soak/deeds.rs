@@ -56,6 +56,9 @@ impl Soak {
         }
         if fault != Fault::Drain {
             deed.wrong.extend(self.recovered().await);
+            // What drips still is a part of this fault: the next one may be the end of who drips.
+            self.load.pause().await;
+            self.load.resume();
         }
         deed.after = Gauge::read(self.nearside.serving);
         deed
