@@ -118,10 +118,14 @@ impl Load {
                     continue;
                 }
                 let number = told.sent.fetch_add(1, Ordering::Relaxed);
-                let may_be_new =
-                    connections == Connections::KeptAndNew && !told.only_kept.load(Ordering::Relaxed);
-                let is_new = may_be_new && number % 10 >= 9;
-                let (clients, turn) = if is_new { (&new[..], number / 10) } else { (&kept[..], number) };
+                let only_kept = told.only_kept.load(Ordering::Relaxed);
+                let is_new = connections == Connections::KeptAndNew && !only_kept && number % 10 >= 9;
+                let (clients, turn) = match (is_new, only_kept) {
+                    (true, _) => (&new[..], number / 10),
+                    // Over HTTP/2 alone: a client of HTTP/1.1 whose connections are busy makes another.
+                    (false, true) => (&kept[..], 2 * number + 1),
+                    (false, false) => (&kept[..], number),
+                };
                 let client = &clients[usize::try_from(turn).expect("64 bits") % clients.len()];
                 let (request, counter) = (one(client.clone(), url.clone(), number), Arc::clone(&told));
                 requests.spawn(async move {
