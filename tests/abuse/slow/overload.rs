@@ -1,62 +1,87 @@
-//! Overload: a worker for which everything waits too long refuses new requests until it is over, and readiness says so.
+//! Overload: a worker that is given more than it can do refuses new requests until it is over, and readiness says so.
 
 use super::GET;
 use nearside_tests::edge::Setting;
-use nearside_tests::raw::{Backend, Client};
-use nearside_tests::{QUICK, wire};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use nearside_tests::raw::Client;
+use nearside_tests::{Edge, QUICK, eventually, wire};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-/// What a fresh look finds while the process was stopped for longer than its queue may stand: an answer, and readiness.
-fn after_a_stop(edge: &nearside_tests::Edge, client: &mut Client) -> Vec<(wire::Message, u16)> {
-    edge.signal("STOP");
-    sleep(Duration::from_millis(1500));
-    client.send(GET.as_bytes());
-    edge.signal("CONT");
-    let until = Instant::now() + Duration::from_millis(500);
-    let mut found = Vec::new();
-    while Instant::now() < until {
-        let answer = client.answer("GET").unwrap();
-        let ready = edge.ask("/readyz").map_or(0, |(status, _)| status);
-        found.push((answer, ready));
-        client.send(GET.as_bytes());
+/// How many clients ask at one time, and how much each asks for on a connection: many seconds of work.
+const CROWD: usize = 300;
+const BURST: usize = 100;
+
+async fn edge() -> (Edge, SocketAddr) {
+    let mut setting = Setting::new();
+    let plain = setting.listen_plain();
+    let text = format!(
+        "{QUICK}routes: [{{ host: www.example.com, answer: {{ status: 204 }} }}]\nlimits: {{ queue_delay: 100ms }}\n",
+    );
+    (setting.run(&text).await, plain)
+}
+
+/// Asks `BURST` times, again and again, and hands on what is said of an overload.
+async fn press(address: SocketAddr, shed: mpsc::UnboundedSender<wire::Message>) {
+    let burst = GET.repeat(BURST);
+    loop {
+        let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+        let (mut reads, mut writes) = stream.split();
+        let mut heard = Vec::new();
+        let send = async {
+            writes.write_all(burst.as_bytes()).await?;
+            writes.shutdown().await
+        };
+        let (sent, read) = tokio::join!(send, reads.read_to_end(&mut heard));
+        // An edge that is rid of us early has its reasons; what it had said is heard.
+        drop((sent, read));
+        if let Some(at) = wire::find(&heard, b"HTTP/1.1 503") {
+            let kind = wire::Kind::Answer("GET");
+            let (answer, _) = wire::Message::read(&heard[at..], kind, false).expect("a whole answer");
+            shed.send(answer).unwrap_or_default();
+        }
     }
-    client.answer("GET").unwrap();
-    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_stands_is_shed_and_the_next_request_after_it_is_served() {
-    let backend = Backend::start();
-    let mut setting = Setting::new();
-    let plain = setting.listen_plain();
-    let quick = QUICK.replace("path: /healthz", "protocol: tcp");
-    let text = format!(
-        "{quick}pools: {{ raw: {{ connections: {{ proxy_protocol: v1 }}, backends: [{{ url: \"http://{}\", region: frankfurt }}] }} }}\n\
-         routes: [{{ host: www.example.com, pool: raw }}]\nlimits: {{ queue_delay: 300ms }}\n",
-        backend.address
-    );
-    let edge = setting.run(&text).await;
+    let (edge, plain) = edge().await;
     let mut client = Client::to(plain);
     client.send(GET.as_bytes());
-    assert_eq!(client.answer("GET").unwrap().status(), 200);
-    let (mut shed, mut told) = (None, false);
-    for _ in 0..10 {
-        let found = tokio::task::block_in_place(|| after_a_stop(&edge, &mut client));
-        told |= found.iter().any(|(_, ready)| *ready == 503);
-        shed = shed.or(found.into_iter().map(|(answer, _)| answer).find(|answer| answer.status() == 503));
-        if told && shed.is_some() {
-            break;
-        }
-    }
-    let shed = shed.expect("no request was refused");
+    assert_eq!(client.answer("GET").unwrap().status(), 204);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut crowd: JoinSet<()> = (0..CROWD).map(|_| press(plain, tell.clone())).collect();
+    eventually("readiness that tells of overload", async || {
+        let (status, said) = edge.ask("/readyz")?;
+        (status == 503 && said.contains("overloaded")).then_some(())
+    })
+    .await;
+    let shed = told.recv().await.expect("the crowd asks on");
     assert!(shed.get("retry-after").is_some(), "{shed:?}");
     assert!(shed.get("proxy-status").unwrap().contains("refused.overload"), "{shed:?}");
-    assert!(told, "readiness did not say so");
-    nearside_tests::eventually("the end of it", async || {
+    crowd.shutdown().await;
+    eventually("the end of it", async || {
         client.send(GET.as_bytes());
-        let served = client.answer("GET").unwrap().status() == 200;
+        let served = client.answer("GET").ok()?.status() == 204;
         (served && edge.ask("/readyz")?.0 == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_stopped_serves_what_came_meanwhile() {
+    let (edge, plain) = edge().await;
+    let mut clients: Vec<Client> = (0..20).map(|_| Client::to(plain)).collect();
+    edge.signal("STOP");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for client in &mut clients {
+        client.send(GET.as_bytes());
+    }
+    edge.signal("CONT");
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").unwrap().status(), 204);
+    }
 }

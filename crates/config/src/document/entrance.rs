@@ -89,7 +89,7 @@ document! {
         connections_per_address: Int<0, 10_000_000> = Int(2000),
         /// Those of them whose TLS handshake is in progress.
         handshakes_per_address: Int<0, 10_000_000> = Int(200),
-        /// How long what has arrived may wait for its worker thread. While everything has waited longer for a second, new requests are answered with 503 and `/readyz` fails. 0s is no limit.
+        /// How long what has arrived may wait for its worker thread. While everything has waited longer for a second, and the thread itself has run for an eighth of it at least, new requests are answered with 503 and `/readyz` fails. 0s is no limit.
         queue_delay: Pause = Pause::millis(500),
     }
 }

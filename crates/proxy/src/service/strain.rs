@@ -1,9 +1,12 @@
 //! Strain: whether a worker is given more than it can do, told by how long what has arrived waits for it.
 //!
 //! A timer on the worker's own runtime waits in the same queue as all else there. A moment's wait means nothing, and is
-//! what a burst looks like; a wait that never gets short again is a queue that only grows.
+//! what a burst looks like; a wait that never gets short again is a queue that only grows. Nor does a wait mean anything
+//! while the worker hardly runs: then others have the processor, or the machine was stopped, and to refuse requests would
+//! relieve nobody.
 
 use crate::worker::Worker;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +17,9 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How long the wait has to be too long without a break.
 const STANDING: Duration = Duration::from_secs(1);
+
+/// The least part of that time, as its divisor, in which the worker has to have run itself.
+const AT_WORK: u32 = 8;
 
 /// How many workers are under strain.
 #[derive(Debug, Default)]
@@ -36,33 +42,49 @@ impl Strain {
     }
 }
 
-/// Looks after `worker` until it is cancelled.
+/// Looks after `worker`, on its thread, until it is cancelled.
 pub(super) async fn watch(worker: Arc<Worker>) {
     let mut queue = Queue::default();
     loop {
         let due = Instant::now() + TICK;
         sleep_until(due).await;
-        let (now, limit) = (Instant::now(), worker.edge.live.load().generation.limits.queue_delay);
-        worker.strain(queue.is_standing(due, now, limit));
+        let limit = worker.edge.live.load().generation.limits.queue_delay;
+        worker.strain(queue.is_standing(due, Look::now(), limit));
+    }
+}
+
+/// The clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Instant,
+    /// How long this thread has run since it began.
+    ran: Duration,
+}
+
+impl Look {
+    fn now() -> Self {
+        let ran = clock_gettime(ClockId::ThreadCPUTime);
+        Self { at: Instant::now(), ran: Duration::try_from(ran).unwrap_or_default() }
     }
 }
 
 /// What was seen of a worker's queue.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Since when all waits were too long.
-    long_since: Option<Instant>,
+    /// The first of the looks, up to now, that all came too late.
+    first: Option<Look>,
 }
 
 impl Queue {
     /// Notes that what was due at `due` had its turn at `now`; whether all has waited too long for too long.
-    fn is_standing(&mut self, due: Instant, now: Instant, limit: Duration) -> bool {
-        if limit.is_zero() || now.saturating_duration_since(due) <= limit {
-            self.long_since = None;
+    fn is_standing(&mut self, due: Instant, now: Look, limit: Duration) -> bool {
+        if limit.is_zero() || now.at.saturating_duration_since(due) <= limit {
+            self.first = None;
             return false;
         }
-        let since = *self.long_since.get_or_insert(due);
-        now.saturating_duration_since(since) >= STANDING
+        let first = *self.first.get_or_insert(now);
+        let stood = now.at.saturating_duration_since(first.at);
+        stood >= STANDING && now.ran.saturating_sub(first.ran) >= stood / AT_WORK
     }
 }
 
@@ -72,12 +94,12 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(500);
 
-    /// What is said of waits that follow each other, in milliseconds.
-    fn check(waits: &[u64], limit: Duration, expected: &[bool]) {
-        let (mut queue, mut now) = (Queue::default(), Instant::now());
+    /// What is said of waits that follow each other, in milliseconds, of a worker that runs in one of `idle` of them.
+    fn check(waits: &[u64], idle: u32, limit: Duration, expected: &[bool]) {
+        let (mut queue, mut now) = (Queue::default(), Look { at: Instant::now(), ran: Duration::ZERO });
         let said = waits.iter().map(|wait| {
-            let due = now + TICK;
-            now = due + Duration::from_millis(*wait);
+            let (due, wait) = (now.at + TICK, Duration::from_millis(*wait));
+            now = Look { at: due + wait, ran: now.ran + wait / idle };
             queue.is_standing(due, now, limit)
         });
         assert_eq!(said.collect::<Vec<_>>(), expected, "{waits:?}");
@@ -85,9 +107,16 @@ mod tests {
 
     #[test]
     fn only_a_wait_that_stays_long_counts_and_a_short_one_ends_it() {
-        check(&[0, 500, 501, 0, 501], LIMIT, &[false; 5]);
-        check(&[600, 600, 600, 100, 600], LIMIT, &[false, true, true, false, false]);
-        check(&[1500, 0], LIMIT, &[true, false]);
-        check(&[9000], Duration::ZERO, &[false]);
+        check(&[0, 500, 501, 0, 501, 501], 1, LIMIT, &[false; 6]);
+        check(&[600, 600, 600, 100, 600, 600], 1, LIMIT, &[false, false, true, false, false, false]);
+        check(&[600, 1000, 600, 0], 1, LIMIT, &[false, true, true, false]);
+        check(&[9000; 2], 1, Duration::ZERO, &[false; 2]);
+    }
+
+    #[test]
+    fn a_worker_that_was_stopped_or_that_others_kept_from_running_is_not_to_blame() {
+        check(&[9000, 0], 1, LIMIT, &[false; 2]);
+        check(&[600, 600, 600], 6, LIMIT, &[false, false, true]);
+        check(&[600, 600, 600, 600], 12, LIMIT, &[false; 4]);
     }
 }
