@@ -15,11 +15,12 @@ use crate::page::Page;
 use crate::side::Client;
 use crate::worker::Worker;
 pub(crate) use form::Form;
+use form::Reading;
 use nearside_core::generation::{ClientIp, ListenerKind};
 use nearside_core::policy::Retry;
 use nearside_core::route::Action;
 use nearside_core::{
-    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained, path,
+    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
 };
 use nearside_health::{ForRequest, InFlight};
 use nearside_http::{Body, Known, Method, RequestHead, Upgrade, Version};
@@ -213,7 +214,8 @@ impl<'a> Visit<'a> {
     }
 
     fn judge(&mut self, head: &RequestHead) -> Verdict {
-        if let Some(reason) = self.refused(head) {
+        let reading = Reading::of(head.path());
+        if let Some(reason) = self.refused(head, &reading) {
             return Verdict::Page(self.error(head, reason), Some(reason));
         }
         let generation = Arc::clone(&self.live.generation);
@@ -222,7 +224,7 @@ impl<'a> Visit<'a> {
         {
             return self.redirect(head, *status);
         }
-        match form::of(head, &generation.routes) {
+        match form::of(head, reading, &generation.routes) {
             Ok(form) => self.form = form,
             Err(form::Ambiguous) => {
                 let reason = Reason::RefusedMalformed;
@@ -289,14 +291,14 @@ impl<'a> Visit<'a> {
     }
 
     /// Why a request is not served, whatever its route.
-    fn refused(&self, head: &RequestHead) -> Option<Reason> {
+    fn refused(&self, head: &RequestHead, reading: &Reading) -> Option<Reason> {
         if matches!(head.method(), Method::Trace | Method::Connect) {
             return Some(Reason::NoRouteMethod);
         }
         if self.worker.is_strained() {
             return Some(Reason::RefusedOverload);
         }
-        if !path::is_plain(head.path()) && path::normal(head.path()).is_none() {
+        if matches!(reading, Reading::None) {
             return Some(Reason::RefusedMalformed);
         }
         let sni = self.connection.sni.as_ref().map(Host::as_str);

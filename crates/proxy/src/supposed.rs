@@ -67,7 +67,8 @@ impl Supposed {
             Progress::Partial => return Err(Refusal::FirstLine),
         }
         let Reading { generation, beliefs, geo, now } = *reading;
-        let form = form::of(&head, &generation.routes).map_err(|form::Ambiguous| Refusal::Path)?;
+        let reading = form::Reading::of(head.path());
+        let form = form::of(&head, reading, &generation.routes).map_err(|form::Ambiguous| Refusal::Path)?;
         let mut serving = generation.listeners.iter();
         let listener = serving.find(|it| !matches!(it.kind, ListenerKind::RedirectHttps { .. }));
         let peer = peer.to_canonical();
