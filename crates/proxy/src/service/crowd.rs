@@ -35,6 +35,17 @@ impl Crowd {
         Some(Guest { crowd: Arc::clone(crowd), address })
     }
 
+    /// Counts one less of what `of` names; nothing is kept of an address that has none left.
+    fn leave(&self, address: IpAddr, of: impl FnOnce(&mut Count) -> &mut u32) {
+        let mut part = self.part(address);
+        let Some(count) = part.get_mut(&address) else { return };
+        let left = of(count);
+        *left = left.saturating_sub(1);
+        if count.connections == 0 && count.handshakes == 0 {
+            part.remove(&address);
+        }
+    }
+
     fn part(&self, address: IpAddr) -> MutexGuard<'_, HashMap<IpAddr, Count>> {
         let [first, others @ ..] = &self.parts;
         let at = usize::try_from(self.state.hash_one(address) % PARTS as u64).unwrap_or(0);
@@ -73,13 +84,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let mut part = self.crowd.part(self.address);
-        if let Some(count) = part.get_mut(&self.address) {
-            count.connections = count.connections.saturating_sub(1);
-            if count.connections == 0 && count.handshakes == 0 {
-                part.remove(&self.address);
-            }
-        }
+        self.crowd.leave(self.address, |count| &mut count.connections);
     }
 }
 
@@ -92,13 +97,7 @@ pub(super) struct Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let mut part = self.crowd.part(self.address);
-        if let Some(count) = part.get_mut(&self.address) {
-            count.handshakes = count.handshakes.saturating_sub(1);
-            if count.connections == 0 && count.handshakes == 0 {
-                part.remove(&self.address);
-            }
-        }
+        self.crowd.leave(self.address, |count| &mut count.handshakes);
     }
 }
 

@@ -31,7 +31,7 @@ impl Pace {
         if self.rate == 0 {
             return None;
         }
-        if let Some(since) = self.waits.replace(now) {
+        if let Some(since) = std::mem::replace(&mut self.waits, waits.then_some(now)) {
             self.left = self.left.saturating_sub(now.saturating_duration_since(since));
         }
         let passed = bytes.saturating_sub(self.bytes);
@@ -39,9 +39,6 @@ impl Pace {
         let earned = u128::from(passed) * 1_000_000_000 / u128::from(self.rate);
         let earned = Duration::from_nanos(u64::try_from(earned).unwrap_or(u64::MAX));
         self.left = self.left.saturating_add(earned).min(self.most);
-        if !waits {
-            self.waits = None;
-        }
         waits.then(|| now + self.left)
     }
 }
