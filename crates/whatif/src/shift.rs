@@ -107,17 +107,42 @@ impl Shift {
     /// From `before` to `after`, whose generations differ in marks alone, under `demand`.
     #[must_use]
     pub fn between(before: &Scene<'_>, after: &Scene<'_>, demand: &Demand, load: &Load) -> Self {
+        Survey::of(before, demand).shift(after, load)
+    }
+
+    /// Whether any region gets more than it is declared for.
+    pub fn overloaded(&self) -> impl Iterator<Item = &RegionShift> {
+        self.regions.iter().filter(|region| region.is_overloaded() == Some(true))
+    }
+}
+
+/// Where a demand goes before anything changes: the same for all that may happen then.
+struct Survey<'a> {
+    before: &'a Scene<'a>,
+    demand: &'a Demand,
+    kinds: Kinds,
+    samples: Samples,
+    /// While nothing spills over.
+    untouched: Vec<Went>,
+}
+
+impl<'a> Survey<'a> {
+    fn of(before: &'a Scene<'a>, demand: &'a Demand) -> Self {
         let kinds = Kinds::of(before.generation);
         let samples = Samples::of(&kinds, demand);
-        let (first, then) = (samples.asker(&kinds, before), samples.asker(&kinds, after));
+        let untouched = samples.asker(&kinds, before).ask(&vec![0.0; before.generation.regions.len()]);
+        Self { before, demand, kinds, samples, untouched }
+    }
+
+    fn shift(&self, after: &Scene<'_>, load: &Load) -> Shift {
+        let Self { before, demand, kinds, samples, untouched } = self;
         let regions = before.generation.regions.len();
-        let untouched = first.ask(&vec![0.0; regions]);
-        let rates = Rates::of(&samples, &untouched, (before, after), load);
+        let rates = Rates::of(samples, untouched, (before, after), load);
         let was = match load {
-            Load::Total(_) => rates.settle(&first),
-            Load::Unknown | Load::Declared | Load::Measured(_) => untouched,
+            Load::Total(_) => rates.settle(&samples.asker(kinds, before)),
+            Load::Unknown | Load::Declared | Load::Measured(_) => untouched.clone(),
         };
-        let is = rates.settle(&then);
+        let is = rates.settle(&samples.asker(kinds, after));
         let (shares_before, shares_after) = (samples.shares(&was, regions), samples.shares(&is, regions));
         let told = |all: &[Option<f64>]| all.iter().map(|rps| (rps.unwrap_or(0.0), rps.is_some())).collect();
         let (rps_before, rps_after): (Vec<(f64, bool)>, _) = match load {
@@ -138,16 +163,11 @@ impl Shift {
                 after: carried(*after, &rps_after),
             }
         });
-        Self {
+        Shift {
             regions: regions.collect(),
             places: samples.places(demand, (&was, &is), before.generation.regions.len()),
-            dark: samples.dark((&kinds, before.generation), demand, (&was, &is)),
+            dark: samples.dark((kinds, before.generation), demand, (&was, &is)),
         }
-    }
-
-    /// Whether any region gets more than it is declared for.
-    pub fn overloaded(&self) -> impl Iterator<Item = &RegionShift> {
-        self.regions.iter().filter(|region| region.is_overloaded() == Some(true))
     }
 }
 
@@ -281,10 +301,8 @@ pub fn overloads(generation: &Generation) -> Vec<Overload> {
     }
     let before = Scene::well(generation, crate::Entrance::AtTheirPlace);
     let demand = Demand::even(generation);
-    let lose = |lost| {
-        let shift = Shift::between(&before, &before.losing(&[lost]), &demand, &Load::Declared);
-        Overload { lost, shift }
-    };
+    let survey = Survey::of(&before, &demand);
+    let lose = |lost| Overload { lost, shift: survey.shift(&before.losing(&[lost]), &Load::Declared) };
     (0..generation.regions.len()).map(RegionId::new).map(lose).collect()
 }
 
