@@ -19,13 +19,19 @@ pub(crate) struct Stage {
 /// The stage, which the first case sets up.
 pub(crate) fn stage() -> &'static Stage {
     static STAGE: OnceLock<Stage> = OnceLock::new();
-    STAGE.get_or_init(|| {
-        // A thread of its own, since a case may be within a runtime already.
-        let setting_up = std::thread::spawn(|| {
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(set_up())
-        });
-        setting_up.join().unwrap()
-    })
+    STAGE.get_or_init(|| apart(set_up))
+}
+
+/// What `set_up` makes, on a thread of its own, since a case may be within a runtime already.
+pub(crate) fn apart<T, F>(set_up: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let setting_up = std::thread::spawn(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(set_up())
+    });
+    setting_up.join().unwrap()
 }
 
 async fn set_up() -> Stage {

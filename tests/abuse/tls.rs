@@ -9,6 +9,7 @@ mod offers;
 mod records;
 mod sessions;
 
+use crate::setting::apart;
 use nearside_tests::client::HOST;
 use nearside_tests::edge::Setting;
 use nearside_tests::raw::{self, Backend, Heard, PATIENCE};
@@ -36,13 +37,7 @@ struct Stage {
 
 fn stage() -> &'static Stage {
     static STAGE: OnceLock<Stage> = OnceLock::new();
-    STAGE.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let stage = runtime.block_on(set_up());
-        // It drives nothing any more; the stage lives as long as the process.
-        runtime.shutdown_background();
-        stage
-    })
+    STAGE.get_or_init(|| apart(set_up))
 }
 
 async fn set_up() -> Stage {

@@ -2,7 +2,7 @@
 //! whichever protocol it speaks, and never one that looks whole.
 
 use super::Client;
-use crate::setting::Stage;
+use crate::setting::{Stage, apart};
 use nearside_tests::client::HOST;
 use nearside_tests::edge::Setting;
 use nearside_tests::frames::{
@@ -39,11 +39,7 @@ fn stage() -> &'static Stage {
             });
         });
         let address = tell.recv().unwrap();
-        let setting_up = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            runtime.block_on(set_up(address))
-        });
-        setting_up.join().unwrap()
+        apart(move || set_up(address))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Clients that wait for nothing, and are not waited for: with deadlines of a second or two.
 
 use super::Client;
-use crate::setting::Stage;
+use crate::setting::{Stage, apart};
 use nearside_tests::client::HOST;
 use nearside_tests::edge::Setting;
 use nearside_tests::frames::code::NO_ERROR;
@@ -14,12 +14,7 @@ use std::time::Duration;
 /// A stage that has little patience.
 fn hasty() -> &'static Stage {
     static STAGE: OnceLock<Stage> = OnceLock::new();
-    STAGE.get_or_init(|| {
-        let setting_up = std::thread::spawn(|| {
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(set_up())
-        });
-        setting_up.join().unwrap()
-    })
+    STAGE.get_or_init(|| apart(set_up))
 }
 
 async fn set_up() -> Stage {
