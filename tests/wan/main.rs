@@ -9,7 +9,10 @@
 
 mod world;
 
+use nearside_tests::tool;
 use nearside_tests::wan::{Link, matrix};
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 use world::World;
 
@@ -116,4 +119,32 @@ async fn a_kept_connection_tells_of_a_shorter_path_before_a_probe_does() {
     });
     assert!((19.9..30.0).contains(&least), "{least}");
     assert_eq!(world.probes_passed("uksouth"), passed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_and_distant_backends_are_sent_to_by_bbr_where_the_kernel_has_it() {
+    const FOLDER: &str = "/proc/sys/net/ipv4";
+    let known = fs::read_to_string(format!("{FOLDER}/tcp_available_congestion_control")).unwrap();
+    if !known.split_whitespace().any(|control| control == "bbr") {
+        return tool::skip("this kernel has no bbr (`modprobe tcp_bbr`)");
+    }
+    let Some(world) = World::start(&["uksouth"], &["westeurope"], FAR, |_, _| at(20)).await else { return };
+    let (sockets, port) = world.within("uksouth", async |client, door| {
+        // From now on nothing has it by itself.
+        fs::write(format!("{FOLDER}/tcp_congestion_control"), "reno").unwrap();
+        assert_eq!(client.get(door.url("/")).send().await.unwrap().status(), 200);
+        let output = Command::new("ss").args(["-HtniO", "state", "established"]).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), door.https.port())
+    });
+    // Two queues, both ends, and what the kernel says of it.
+    let controls = |end: usize, port: u16| {
+        let of = |line: &&str| line.split_whitespace().nth(end).unwrap().ends_with(&format!(":{port}"));
+        let known = |line: &str| line.split_whitespace().any(|word| word == "bbr");
+        sockets.lines().filter(of).map(known).collect::<Vec<_>>()
+    };
+    for (end, port) in [(2, port), (3, 80)] {
+        let controls = controls(end, port);
+        assert!(!controls.is_empty() && controls.iter().all(|is_bbr| *is_bbr), "{sockets}");
+    }
+    assert_eq!(controls(3, port), [false], "the client's own end: {sockets}");
 }

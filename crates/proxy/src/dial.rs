@@ -14,8 +14,10 @@ mod race;
 pub use memory::Memory;
 pub use preamble::{Parties, Preamble};
 
+use crate::congestion;
 use crate::io::{Io, Wire};
 use crate::round_trip;
+use crate::secured::Secured;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -30,7 +32,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::{TlsConnector, TlsStream};
+use tokio_rustls::TlsConnector;
+
+/// A backend at this distance is elsewhere: what it is sent has a long way, and after a pause would start anew.
+const ELSEWHERE: Duration = Duration::from_millis(5);
 
 /// A connection in the making.
 pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send + 'a>>;
@@ -127,6 +132,10 @@ pub async fn dial(
         Ok(Some(outcome)) => outcome.map_err(DialError::Refused)?,
     };
     let round_trip = round_trip::of_handshake(&winner.wire).unwrap_or(winner.took);
+    if let (Wire::Tcp(stream), true) = (&winner.wire, round_trip >= ELSEWHERE) {
+        // Without it the system's own choice stays.
+        drop(congestion::choose(&stream.into()));
+    }
     if let Some(preamble) = &to.preamble {
         let bytes = preamble.bytes().map_err(DialError::Refused)?;
         let written = timeout_at(deadline, winner.wire.write_all(&bytes)).await;
@@ -139,7 +148,7 @@ pub async fn dial(
             let handshake = connector.connect(name.clone(), winner.wire);
             match timeout_at(deadline, handshake).await {
                 Err(_elapsed) => return Err(DialError::Timeout),
-                Ok(done) => Io::Tls(Box::new(TlsStream::Client(done.map_err(DialError::Tls)?))),
+                Ok(done) => Io::Tls(Box::new(Secured::new(done.map_err(DialError::Tls)?))),
             }
         }
     };

@@ -2,13 +2,13 @@
 //! with TLS or without.
 
 use crate::dial::far::Far;
+use crate::secured::Secured;
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsStream;
 
 /// What lies under TLS.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub enum Io {
     /// Without TLS.
     Plain(Wire),
     /// With TLS; boxed, so that an idle plain connection does not pay for it.
-    Tls(Box<TlsStream<Wire>>),
+    Tls(Box<Secured>),
 }
 
 impl Io {
@@ -48,7 +48,7 @@ impl Io {
     pub fn wire(&self) -> &Wire {
         match self {
             Self::Plain(wire) => wire,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tls(tls) => tls.wire(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Io {
     pub fn alpn(&self) -> Option<&[u8]> {
         match self {
             Self::Plain(_) => None,
-            Self::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+            Self::Tls(tls) => tls.alpn(),
         }
     }
 }

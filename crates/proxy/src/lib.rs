@@ -6,6 +6,7 @@
 
 pub mod claims;
 mod client_ip;
+mod congestion;
 pub mod connection;
 mod deadline;
 pub mod dial;
@@ -21,6 +22,7 @@ pub mod prober;
 mod refused;
 pub mod request;
 mod round_trip;
+pub mod secured;
 pub mod service;
 pub mod side;
 pub mod stock;

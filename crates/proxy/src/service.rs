@@ -13,6 +13,7 @@ mod room;
 mod shutdown;
 mod sockets;
 mod strain;
+mod tuning;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,7 @@ impl EdgeService {
             self.sockets.keep(address, &socket).map_err(|cause| BindError { address, cause })?;
             self.bound.push(socket);
         }
+        tuning::tune(&self.bound);
         Ok(())
     }
 
@@ -191,6 +193,7 @@ pub struct Running {
 pub fn start(edge: &Arc<Edge>, listeners: &[Listener], workers: NonZeroUsize) -> Result<Running, StartError> {
     let shutdown = Shutdown::default();
     let sockets = bind_all(listeners)?;
+    tuning::tune(&sockets);
     let addresses = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
     let addresses = addresses.map_err(StartError::Worker)?;
     let doors = Door::all(edge, listeners, sockets);

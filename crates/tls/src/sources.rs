@@ -7,6 +7,9 @@ use nearside_core::generation::CertificateSource;
 use rustls::crypto::CryptoProvider;
 use std::path::{Path, PathBuf};
 
+/// The most of a chain that leaves with a server's first flight: ten packets, of which keys and a signature take their part.
+const CHAIN: usize = 10 * 1024;
+
 /// A pair, and the names that it is served for.
 #[derive(Debug)]
 pub(crate) struct Served {
@@ -58,7 +61,17 @@ pub(crate) fn load(
             }
         }
     }
+    served.iter().for_each(|one| check_size(one, findings));
     served
+}
+
+fn check_size(one: &Served, findings: &mut Findings) {
+    let bytes: usize = one.pair.certified.cert.iter().map(|certificate| certificate.len()).sum();
+    if bytes > CHAIN {
+        let what = format!("holds a chain of {bytes} bytes: each full handshake takes a round trip more");
+        let hint = "leave out the root and what else clients need not be sent, or ask for ECDSA certificates";
+        findings.warnings.push(Problem::new(&one.key_path, &one.pair.source, &what, hint));
+    }
 }
 
 /// The files that a pattern names, in order; a pattern without stars names one file.

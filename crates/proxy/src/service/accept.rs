@@ -8,6 +8,7 @@ use super::shutdown::{Phase, Presence, Shutdown};
 use super::strain;
 use crate::connection::{Connection, Places};
 use crate::io::{Io, Wire};
+use crate::secured::Secured;
 use crate::worker::Worker;
 use crate::{h1, h2};
 use nearside_core::Host;
@@ -25,7 +26,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{LazyConfigAcceptor, TlsStream};
+use tokio_rustls::LazyConfigAcceptor;
 
 /// How long nothing is accepted after descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -110,7 +111,7 @@ struct Hall {
 impl Hall {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let mut presence = self.worker.presences.enter().counted(self.cells.opened());
-        let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
+        let Ok(local) = stream.local_addr() else { return };
         let peer = canonical(peer);
         let connection = Connection {
             peer,
@@ -245,7 +246,7 @@ async fn secure(worker: &Worker, connection: &mut Connection, stream: TcpStream)
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::V12,
         _ => TlsVersion::V13,
     });
-    Some(Io::Tls(Box::new(TlsStream::Server(secured))))
+    Some(Io::Tls(Box::new(Secured::new(secured))))
 }
 
 /// The longest that any pool waits for a head: before the head it is unknown which one it will be.

@@ -2,6 +2,8 @@
 
 use crate::kit::{Ca, Site};
 use nearside_core::generation::CertificateSource;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -179,6 +181,26 @@ fn dates_that_come_near_are_warnings() {
     assert_eq!(
         warnings(2, 90),
         ["tls.certificates[0]: certs/www.pem holds a certificate that is not valid yet: clients refuse it"]
+    );
+}
+
+#[test]
+fn a_chain_beyond_a_first_flight_is_a_warning() {
+    let ca = Ca::new();
+    let (pair, site) = (www(&ca), Site::with(&[("www", &www(&ca))]));
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().len();
+    let warnings = |above: usize| {
+        site.write("certs/www.pem", &format!("{}{}{}", pair.cert, ca.pem.repeat(above), pair.key));
+        site.warnings()
+    };
+    let above = (10 * 1024 - der(&pair.cert)) / der(&ca.pem);
+    assert_eq!(warnings(above), [""; 0]);
+    let bytes = der(&pair.cert) + (above + 1) * der(&ca.pem);
+    assert_eq!(
+        warnings(above + 1),
+        [format!(
+            "tls.certificates[0]: certs/www.pem holds a chain of {bytes} bytes: each full handshake takes a round trip more"
+        )]
     );
 }
 

@@ -1,13 +1,14 @@
-//! What the end of a TLS stream means.
+//! What the end of a TLS stream means, and how much its records hold.
 
 use super::*;
 use crate::pool::fixture::World;
+use crate::secured::Secured;
 use crate::side::{BackendError, Head};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::Acceptor;
 use rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
 /// Both ends of a TLS connection: the server's, and the client's.
 async fn secure_wire() -> (Io, Io) {
@@ -26,7 +27,7 @@ async fn secure_wire() -> (Io, Io) {
     };
     let connect = connector.connect(ServerName::try_from("localhost").unwrap(), Wire::Tcp(client));
     let (server, client) = tokio::join!(accept, connect);
-    (Io::Tls(Box::new(TlsStream::Server(server))), Io::Tls(Box::new(TlsStream::Client(client.unwrap()))))
+    (Io::Tls(Box::new(Secured::new(server))), Io::Tls(Box::new(Secured::new(client.unwrap()))))
 }
 
 /// What is made of an answer that ends with the connection, by a backend that closes TLS or only the socket.
@@ -69,4 +70,54 @@ async fn a_client_that_closes_tls_is_gone() {
     far.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     far.shutdown().await.unwrap();
     patiently(served).await.unwrap();
+}
+
+/// How much each of the next records on the wire holds, up to `whole` bytes in all. Tickets lie before them.
+async fn records(io: &Io, whole: usize) -> Vec<usize> {
+    const HEAD: usize = 5;
+    /// The kind of what it holds, and a tag.
+    const BEYOND: usize = 17;
+    let Wire::Tcp(socket) = io.wire() else { panic!("a socket") };
+    let (mut bytes, mut held) = (Vec::new(), Vec::new());
+    while held.iter().sum::<usize>() < whole {
+        patiently(socket.readable()).await.unwrap();
+        let mut piece = vec![0; 64 * 1024];
+        match socket.try_read(&mut piece) {
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(cause) => assert_eq!(cause.kind(), std::io::ErrorKind::WouldBlock),
+        }
+        while let Some(&[_, _, _, high, low]) = bytes.get(..HEAD) {
+            let end = HEAD + usize::from(u16::from_be_bytes([high, low]));
+            if bytes.len() < end {
+                break;
+            }
+            bytes.drain(..end);
+            held.push(end - HEAD - BEYOND);
+        }
+        held.retain(|count| *count > 1024);
+    }
+    held
+}
+
+#[tokio::test]
+async fn the_first_records_of_an_answer_are_small_and_so_are_those_after_a_pause() {
+    const KIB: usize = 1024;
+    let (mut near, far) = secure_wire().await;
+    let mut expect = async |length: usize, expected: Vec<usize>| {
+        let bytes = vec![7; length];
+        let writing = async {
+            near.write_all(&bytes).await.unwrap();
+            near.flush().await.unwrap();
+        };
+        let ((), held) = tokio::join!(writing, records(&far, length));
+        assert_eq!(held, expected);
+    };
+    expect(4 * KIB, vec![4 * KIB]).await;
+    expect(18 * KIB, [vec![4 * KIB; 4], vec![2 * KIB]].concat()).await;
+    expect(100 * KIB, [vec![4 * KIB; 7], vec![2 * KIB], vec![16 * KIB; 4], vec![6 * KIB]].concat()).await;
+    expect(64 * KIB, vec![16 * KIB; 4]).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::resume();
+    expect(64 * KIB, [vec![4 * KIB; 12], vec![16 * KIB]].concat()).await;
 }

@@ -1,0 +1,123 @@
+//! A TLS stream whose first records are small.
+//!
+//! Of a record nothing can be read before its last byte is there. A full one of 16 KiB does not fit into what a connection
+//! may send at first, or after a pause, so that its first byte would be read a round trip later than it arrives. Once some
+//! round trips' worth has left, full records cost both sides the least.
+
+use crate::io::Wire;
+use rustls::Writer;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_rustls::TlsStream;
+
+/// What a small record holds: three packets' worth. What is no larger is one record anyway.
+const SMALL: usize = 4 * 1024;
+
+/// What leaves in small records; after it the window is wide.
+const BEGINNING: usize = 48 * 1024;
+
+/// A pause after which the window may be narrow again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A TLS stream over a [`Wire`].
+#[derive(Debug)]
+pub struct Secured {
+    stream: TlsStream<Wire>,
+    /// How much has left in small records since the last pause.
+    begun: usize,
+    /// When more than a small record was written last.
+    written: Option<Instant>,
+}
+
+impl Secured {
+    /// The stream, at its beginning.
+    #[must_use]
+    pub fn new(stream: impl Into<TlsStream<Wire>>) -> Self {
+        Self { stream: stream.into(), begun: 0, written: None }
+    }
+
+    /// What lies under it.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        self.stream.get_ref().0
+    }
+
+    /// The protocol that ALPN chose.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.stream.get_ref().1.alpn_protocol()
+    }
+
+    /// How much of more than a small record is to go in small ones.
+    fn beginning(&mut self) -> usize {
+        let now = Instant::now();
+        if self.written.replace(now).is_none_or(|written| now.duration_since(written) >= PAUSE) {
+            self.begun = 0;
+        }
+        BEGINNING.saturating_sub(self.begun)
+    }
+
+    /// Hands TLS as much of `data` as it takes, in small records.
+    fn gather(&mut self, data: &[u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            TlsStream::Server(server) => gather(server.get_mut().1.writer(), data),
+            TlsStream::Client(client) => gather(client.get_mut().1.writer(), data),
+        }
+    }
+
+    /// Writes some of `data` in small records, with one call of the system for all of them.
+    fn poll_begin(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let taken = self.gather(data)?;
+            self.begun += taken;
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Err(cause)) => return Poll::Ready(Err(cause)),
+                // TLS was full of what had been taken before.
+                Poll::Ready(Ok(())) if taken == 0 => {}
+                Poll::Pending if taken == 0 => return Poll::Pending,
+                Poll::Ready(Ok(())) | Poll::Pending => return Poll::Ready(Ok(taken)),
+            }
+        }
+    }
+}
+
+fn gather(mut writer: Writer<'_>, data: &[u8]) -> io::Result<usize> {
+    let mut taken = 0;
+    for piece in data.chunks(SMALL) {
+        let count = writer.write(piece)?;
+        taken += count;
+        if count < piece.len() {
+            break;
+        }
+    }
+    Ok(taken)
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let secured = self.get_mut();
+        let beginning = if data.len() > SMALL { secured.beginning() } else { 0 };
+        if beginning > 0 {
+            return secured.poll_begin(cx, data.get(..beginning).unwrap_or(data));
+        }
+        Pin::new(&mut secured.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
