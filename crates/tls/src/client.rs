@@ -10,37 +10,47 @@ use crate::provider::{Order, provider, versions};
 use crate::trust::{AcceptAny, System};
 use nearside_core::generation::{Backend, Pool};
 use nearside_core::policy::Protocol;
-use nearside_core::{BackendId, Generation, PoolId};
+use nearside_core::{BackendId, BackendKey, Generation, PoolId};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::ServerName;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Backends whose sessions a pool keeps.
-const SESSIONS: usize = 256;
+/// Sessions that are kept of one server: rustls counts eight tickets for each.
+const SESSIONS: usize = 8;
 
 /// How each pool's backends are dialled.
 #[derive(Debug)]
 pub struct ClientTable {
     pools: Box<[Option<Client>]>,
-    names: Box<[Option<ServerName<'static>>]>,
+    backends: Box<[Option<Peer>]>,
+}
+
+/// How one backend is dialled.
+#[derive(Debug)]
+struct Peer {
+    key: BackendKey,
+    name: ServerName<'static>,
+    /// Of its pool; but the sessions are its own, since all backends of a pool may go by one name.
+    client: Client,
 }
 
 /// How one pool's backends are dialled.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// For every connection of the pool, so that sessions resume.
+    /// For every connection, so that sessions resume.
     pub config: Arc<ClientConfig>,
     /// Equal where pool, authorities, client certificate and ALPN are: connections of two identities never mix.
     pub identity: Identity,
 }
 
 impl ClientTable {
-    /// Reads what the pools of `generation` need that have a backend with TLS. A pool that is as it was in
-    /// `previous` keeps its configuration, and so its sessions.
+    /// Reads what the pools of `generation` need that have a backend with TLS. Where a pool is as it was in `previous`,
+    /// it and its backends keep their configurations, and so their sessions.
     ///
     /// # Errors
     /// Everything that is wrong with the files and names.
@@ -60,15 +70,26 @@ impl ClientTable {
             });
             pools.push(client.flatten().map(|client| kept(previous, client)));
         }
-        let names = generation
-            .backends
-            .iter()
-            .map(|backend| server_name(generation, backend, &mut findings))
-            .collect();
-        findings.conclude(Self { pools: pools.into(), names })
+        let known = previous.iter().flat_map(|table| table.backends.iter().flatten());
+        let known: HashMap<_, _> = known.map(|peer| (&peer.key, &peer.client)).collect();
+        let backends = generation.backends.iter().map(|backend| {
+            let name = server_name(generation, backend, &mut findings)?;
+            let pool = pools.get(backend.pool.index())?.as_ref()?;
+            let same = known.get(&backend.key).filter(|client| client.identity == pool.identity);
+            let client = same.map_or_else(|| pool.apart(), |client| Client::clone(client));
+            Some(Peer { key: backend.key.clone(), name, client })
+        });
+        let backends = backends.collect();
+        findings.conclude(Self { pools: pools.into(), backends })
     }
 
-    /// How backends of `pool` are dialled; `None` when none of them speaks TLS.
+    /// How `backend` is dialled; `None` when it does not speak TLS.
+    #[must_use]
+    pub fn backend(&self, backend: BackendId) -> Option<&Client> {
+        Some(&self.backends.get(backend.index())?.as_ref()?.client)
+    }
+
+    /// How backends of `pool` are dialled, sessions apart; `None` when none of them speaks TLS.
     #[must_use]
     pub fn pool(&self, pool: PoolId) -> Option<&Client> {
         self.pools.get(pool.index())?.as_ref()
@@ -77,7 +98,16 @@ impl ClientTable {
     /// The name that `backend` is asked for and verified by; `None` when it does not speak TLS.
     #[must_use]
     pub fn server_name(&self, backend: BackendId) -> Option<&ServerName<'static>> {
-        self.names.get(backend.index())?.as_ref()
+        Some(&self.backends.get(backend.index())?.as_ref()?.name)
+    }
+}
+
+impl Client {
+    /// The same with sessions of its own.
+    fn apart(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Self { config: Arc::new(config), identity: self.identity }
     }
 }
 

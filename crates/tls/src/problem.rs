@@ -68,9 +68,14 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// The value, or `None` and the problem noted.
+    /// The value, or `None` and the problem noted; what concerns several alike is noted once.
     pub(crate) fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.problems.push(problem)).ok()
+        let note = |problem| {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        };
+        result.map_err(note).ok()
     }
 
     /// `value` and the warnings, or the problems where there are any.

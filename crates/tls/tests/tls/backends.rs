@@ -10,18 +10,20 @@ use std::sync::Arc;
 
 const HOST: &str = "backend.example.internal";
 
-/// One pool with one backend at `url`: `https` or `http`, and a host.
+/// One pool with two backends at `url`: `https` or `http`, and a host.
 fn generation(tls: BackendTls, protocol: Protocol, (speaks_tls, host): (bool, &str)) -> Generation {
-    let endpoint = Endpoint { tls: speaks_tls, host: host.into(), port: 443 };
-    let backend = Backend::new((PoolId::new(0), "web"), "a", endpoint, RegionId::new(0));
+    let backend = |(name, port)| {
+        let endpoint = Endpoint { tls: speaks_tls, host: host.into(), port };
+        Backend::new((PoolId::new(0), "web"), name, endpoint, RegionId::new(0))
+    };
     let connections = Connections { protocol, ..Connections::default() };
-    let pool = Pool { tls, connections, ..Pool::new("web", BackendId::new(0), 1) };
+    let pool = Pool { tls, connections, ..Pool::new("web", BackendId::new(0), 2) };
     Generation {
         stamp: Stamp { number: 1, hash: 0 },
         fleet: Fleet::new("test"),
         regions: Box::new([Region::new("frankfurt")]),
         pools: Box::new([pool]),
-        backends: vec![backend].into(),
+        backends: [("a", 443), ("b", 444)].map(backend).to_vec().into(),
         ..Generation::default()
     }
 }
@@ -37,11 +39,14 @@ fn messages(generation: &Generation) -> Vec<String> {
     problems.iter().map(|problem| format!("{} {}", problem.key_path, name(problem))).collect()
 }
 
-/// Dials the backend of `generation`, which `table` plays.
+/// Dials the first backend of `generation`, which `table` plays.
 fn dial(table: &Table, clients: &ClientTable) -> Result<Session, Error> {
-    let name = clients.server_name(BackendId::new(0)).unwrap();
-    let config = &clients.pool(PoolId::new(0)).unwrap().config;
-    shake_at(table, 0, config, &name.to_str())
+    dial_one(table, clients, BackendId::new(0))
+}
+
+fn dial_one(table: &Table, clients: &ClientTable, id: BackendId) -> Result<Session, Error> {
+    let name = clients.server_name(id).unwrap();
+    shake_at(table, 0, &clients.backend(id).unwrap().config, &name.to_str())
 }
 
 /// A backend with a certificate for `names`, and the file of its authority.
@@ -60,7 +65,7 @@ fn a_backend_is_verified_by_the_pools_authority_and_its_name() {
     let clients = load(&generation(tls.clone(), Protocol::Auto, (true, HOST)), None).unwrap();
     let session = dial(&table, &clients).unwrap();
     assert_eq!((session.alpn, session.resumed), (Some(b"h2".to_vec()), false));
-    assert!(dial(&table, &clients).unwrap().resumed, "the pool keeps sessions");
+    assert!(dial(&table, &clients).unwrap().resumed, "sessions are kept");
 
     let strange = site.write("strange.pem", &Ca::new().pem);
     let strange = BackendTls { ca: Some(strange), ..tls };
@@ -143,12 +148,24 @@ fn an_unchanged_pool_keeps_its_sessions_over_a_reload() {
     let (site, tls) = backend(&ca, &[HOST]);
     let same = generation(tls.clone(), Protocol::Auto, (true, HOST));
     let before = load(&same, None).unwrap();
-    let config = |table: &ClientTable| Arc::clone(&table.pool(PoolId::new(0)).unwrap().config);
+    let config = |table: &ClientTable| Arc::clone(&table.backend(BackendId::new(0)).unwrap().config);
     assert!(Arc::ptr_eq(&config(&before), &config(&load(&same, Some(&before)).unwrap())));
     site.write("ca.pem", &Ca::new().pem);
     assert!(!Arc::ptr_eq(&config(&before), &config(&load(&same, Some(&before)).unwrap())));
     let other = generation(tls, Protocol::H1, (true, HOST));
     assert!(!Arc::ptr_eq(&config(&before), &config(&load(&other, Some(&before)).unwrap())));
+}
+
+#[test]
+fn backends_of_one_name_keep_their_sessions_apart() {
+    let ca = Ca::new();
+    let (site, tls) = backend(&ca, &[HOST]);
+    let table = site.table();
+    let clients = load(&generation(tls, Protocol::Auto, (true, HOST)), None).unwrap();
+    let [a, b] = [0, 1].map(BackendId::new);
+    let resumed = |id| dial_one(&table, &clients, id).unwrap().resumed;
+    // What one has given would be worth nothing to the other, and be used up there.
+    assert_eq!([a, b, a, b].map(resumed), [false, false, true, true]);
 }
 
 #[test]
