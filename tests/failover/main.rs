@@ -8,6 +8,7 @@
 )]
 
 mod hangs;
+mod warm;
 
 use nearside_sample::{Arrival, repeated_ids};
 use nearside_tests::edge::Setting;

@@ -72,6 +72,19 @@ fn newcomers(edge: &Edge) -> Newcomers {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_successor_has_connections_to_its_backends_before_its_first_client() {
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage("").await;
+    upgrade(&edge);
+    let status = edge.status();
+    let backends = status["backends"].as_array().unwrap().iter();
+    let idle: Vec<_> = backends.map(|backend| backend["idle_connections"].as_u64()).collect();
+    assert_eq!(idle, [Some(4); 2]);
+    assert_eq!(client::ask(&edge, "/", &[]).await.status(), 200);
+    let record = eventually("a record", async || edge.records().pop()).await;
+    assert_eq!(record.get("connect_us"), None, "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_upgrades_under_load_fail_no_request_and_cut_no_stream() {
     let Stage { edge, frankfurt, virginia } = stage("shutdown: { deadline: 60s }\n").await;
     let first = edge.generation();

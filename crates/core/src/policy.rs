@@ -237,6 +237,8 @@ pub struct Connections {
     pub max: u32,
     /// The most requests that wait for one.
     pub max_pending: u32,
+    /// How many are kept ready for requests that are still to come.
+    pub prewarm: u32,
     /// The version of the PROXY protocol's header that each begins with. Such a connection carries the requests of
     /// one client connection only.
     pub proxy_protocol: Option<ProxyProtocol>,

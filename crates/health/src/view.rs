@@ -71,6 +71,12 @@ impl View {
         self.clock.at(moment)
     }
 
+    /// Every change from now on, of later generations' backends too.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
     /// What is known of `backend`.
     #[must_use]
     pub fn cell(&self, backend: BackendId) -> Option<&Arc<Cell>> {

@@ -23,13 +23,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal as Receiver, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
 
 /// How long names may take at the start before the PoP is ready without them: the resolver's own patience.
 const NAMES: Duration = Duration::from_secs(10);
-/// How long the first verdicts are waited for.
-const FIRST_VERDICTS: Duration = Duration::from_secs(5);
+/// How long the first verdicts are waited for, and the first connections.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// What the service works with.
 pub(crate) struct Control {
@@ -53,7 +53,7 @@ pub(crate) struct Control {
     pub(crate) answered: watch::Sender<bool>,
 }
 
-/// What is to be done once the first verdicts are there.
+/// What is to be done once the PoP is ready.
 pub(crate) type Settled = Box<dyn FnOnce(&Live) + Send + Sync>;
 
 /// The moment when a process that takes over begins to accept.
@@ -151,11 +151,15 @@ async fn take_over(desk: &Desk, Opening { predecessor, open }: Opening) -> bool 
     let asks = Arc::clone(&predecessor);
     let agrees = spawn_blocking(move || asks.agrees()).await;
     // Without a word the service stays closed, and ends with `open`.
-    if !agrees.unwrap_or(false) || open.send(()).is_err() {
+    if !agrees.unwrap_or(false) {
         return false;
     }
-    desk.shutdown.reached(Phase::Running).await;
-    if desk.shutdown.phase() != Phase::Running {
+    let begins = open.send(()).is_ok();
+    if begins {
+        desk.shutdown.reached(Phase::Running).await;
+    }
+    // A service that cannot begin has let go of its end.
+    if !begins || desk.shutdown.phase() != Phase::Running {
         predecessor.fail("the workers cannot begin, or the process was told to end; its log says more");
         return false;
     }
@@ -265,17 +269,25 @@ async fn hangup(signals: Option<&mut Receiver>) {
     }
 }
 
-/// The PoP can serve once every name of its first generation was asked for, and its backends have their verdicts.
+/// The PoP can serve once every name of its first generation was asked for, its backends have their verdicts, and those
+/// that are well have the connections that are kept ready.
 async fn become_ready(desk: &Desk) {
     let evidence = Arc::clone(&desk.edge.live.load_full().evidence);
     // Names that take longer are no reason to turn clients away from those that are known.
     let names_in_time = timeout(NAMES, evidence.resolved()).await.is_ok();
+    let deadline = Instant::now() + FIRST_LOOK;
     let known = async {
         while evidence.snapshot().iter().any(|backend| backend.verdict == Verdict::Unknown.name()) {
             sleep(Duration::from_millis(50)).await;
         }
     };
     // A backend without a verdict by then has a story of its own.
-    let verdicts_in_time = timeout(FIRST_VERDICTS, known).await.is_ok();
-    info!(names_in_time, verdicts_in_time, "backends looked at");
+    let verdicts_in_time = timeout_at(deadline, known).await.is_ok();
+    let warm = async {
+        while !desk.edge.reserves.are_ready(&desk.edge.live.load_full()) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let connections_in_time = timeout_at(deadline, warm).await.is_ok();
+    info!(names_in_time, verdicts_in_time, connections_in_time, "backends looked at");
 }

@@ -10,6 +10,7 @@ mod file;
 mod forecast;
 mod gates;
 mod handover;
+mod machine;
 mod make;
 mod measured;
 mod out;

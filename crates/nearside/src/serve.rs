@@ -9,7 +9,7 @@ use crate::reload::{First, Reloader, warn_of};
 use crate::signals::Signals;
 use crate::status::Desk;
 use crate::story::Story;
-use crate::{admin, state};
+use crate::{admin, machine, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nearside_core::{BackendId, Evidence, Now};
@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 /// What a PoP is made of.
 pub(crate) struct Plan {
@@ -172,6 +172,7 @@ fn edge(
         pop,
         dial,
         memory: dial::Memory::default(),
+        reserves: Arc::default(),
         strain: Strain::default(),
         access,
         metrics: Arc::clone(metrics),
@@ -194,11 +195,12 @@ fn reloader(plan: &Plan, shutdown: &Shutdown) -> Reloader {
 /// Lets every scrape see the backends as they are.
 fn sample(edge: &Arc<Edge>) {
     let weak: Weak<Edge> = Arc::downgrade(edge);
-    let samples = move || weak.upgrade().map_or_else(Vec::new, |edge| samples(&edge.live.load_full()));
+    let samples = move || weak.upgrade().map_or_else(Vec::new, |edge| samples(&edge));
     edge.metrics.sample_backends(samples);
 }
 
-fn samples(live: &Live) -> Vec<BackendSample> {
+fn samples(edge: &Edge) -> Vec<BackendSample> {
+    let live = edge.live.load_full();
     let (generation, now) = (&live.generation, live.evidence.now());
     let each = live.evidence.snapshot().into_iter().zip(&generation.backends).enumerate();
     each.map(|(index, (status, backend))| {
@@ -213,6 +215,8 @@ fn samples(live: &Live) -> Vec<BackendSample> {
             verdict: state.verdict,
             ejected: state.ejected,
             in_flight: state.in_flight,
+            connections: status.connections,
+            idle: u32::try_from(edge.reserves.idle(&backend.key)).unwrap_or(u32::MAX),
             rtt_micros: state.rtt_micros,
             probes_ok: status.probes_passed,
             probes_failed: status.probes_failed,
@@ -233,6 +237,9 @@ fn announce(edge: &Edge) {
         backends = live.generation.backends.len(),
         "serving"
     );
+    for advice in machine::advice() {
+        warn!({ field::CAUSE } = advice, "slow setting of this machine");
+    }
 }
 
 /// Runs both services under pingora's server, which owns their threads.

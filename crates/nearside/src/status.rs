@@ -1,6 +1,7 @@
 //! The status: what this PoP knows and does now, as one document.
 
 use crate::handover::{Predecessor, Rest};
+use crate::machine;
 use crate::share;
 use crate::story::{Outcome, Story};
 use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
@@ -31,7 +32,7 @@ impl Desk {
             (Phase::Running, true) if self.edge.strain.is_felt() => Err("overloaded"),
             (Phase::Running, true) => Ok(()),
             (Phase::Starting | Phase::Running, _) => {
-                Err("the backends' names and first verdicts are waited for")
+                Err("the backends' names, first verdicts and first connections are waited for")
             }
             (Phase::Draining | Phase::Closing | Phase::Ended, _) => Err("shutting down"),
         }
@@ -90,6 +91,7 @@ impl Desk {
             "now": live.evidence.now().as_millis(),
             "last_reload": last_reload,
             "warnings": warnings,
+            "machine": machine::advice(),
             "predecessor": self.predecessor.as_ref().and_then(|before| before.left()),
             "shutdown": {
                 "handed_over": self.shutdown.is_handed_over(),
@@ -101,7 +103,7 @@ impl Desk {
             "drains": drains(&live, &backends),
             "regions": regions(&live, &backends),
             "pools": pools(&live),
-            "backends": told(&live, &backends),
+            "backends": self.told(&live, &backends),
         })
     }
 
@@ -115,6 +117,22 @@ impl Desk {
             };
             let open = self.edge.metrics.listener(listener.bind).open();
             json!({ "bind": listener.bind.to_string(), "kind": kind, "connections": open })
+        })
+        .collect()
+    }
+
+    /// The backends with their share of the next requests, and how many of their connections no request uses.
+    fn told(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
+        let shares = share::of(&live.generation, &*live.evidence, live.evidence.now());
+        let each = backends.iter().zip(&live.generation.backends).zip(shares);
+        each.map(|((backend, declared), share)| {
+            let mut value = serde_json::to_value(backend).unwrap_or_default();
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("share".to_owned(), json!(share));
+                let idle = self.edge.reserves.idle(&declared.key);
+                fields.insert("idle_connections".to_owned(), json!(idle));
+            }
+            value
         })
         .collect()
     }
@@ -213,20 +231,6 @@ fn pools(live: &Live) -> Vec<Value> {
             "backends": pool.len,
             "in_flight": cell.map_or(0, |cell| cell.in_flight()),
         })
-    })
-    .collect()
-}
-
-/// The backends with their share of the next requests.
-fn told(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-    let shares = share::of(&live.generation, &*live.evidence, live.evidence.now());
-    let each = backends.iter().zip(shares);
-    each.map(|(backend, share)| {
-        let mut value = serde_json::to_value(backend).unwrap_or_default();
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("share".to_owned(), json!(share));
-        }
-        value
     })
     .collect()
 }

@@ -188,7 +188,17 @@ mod tests {
             dial((&Direct, &Memory::default()), &plain(&[address]), Instant::now() + SECOND).await.unwrap();
         assert_eq!(dialled.address, Some(address));
         assert!(dialled.round_trip > Duration::ZERO && dialled.round_trip < SECOND);
-        assert!(dialled.io.socket().tcp_nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once_and_gives_up_a_dead_peer_from_its_handshake_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Direct.connect(listener.local_addr().unwrap(), "fra").await.unwrap();
+        // Before TLS, or anything else, is spoken on it.
+        let socket = wire.socket();
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(SECOND * 30));
+        assert!(socket.keepalive().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use crate::dial::far::Far;
 use crate::secured::Secured;
 use socket2::SockRef;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +32,23 @@ impl Wire {
             Self::Unix(stream) => SockRef::from(stream),
         }
     }
+
+    /// Moves it over from another runtime to the caller's, which wakes whoever waits for it from now on.
+    fn settle(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let same = stream.as_fd().try_clone_to_owned()?;
+                *stream = TcpStream::from_std(same.into())?;
+            }
+            Self::Unix(stream) => {
+                let same = stream.as_fd().try_clone_to_owned()?;
+                *stream = UnixStream::from_std(same.into())?;
+            }
+            // Tasks carry its bytes, wherever they are read.
+            Self::Far(_) => {}
+        }
+        Ok(())
+    }
 }
 
 /// A connection as the engine reads and writes it.
@@ -56,6 +74,17 @@ impl Io {
     #[must_use]
     pub fn socket(&self) -> SockRef<'_> {
         self.wire().socket()
+    }
+
+    /// Moves it over from another runtime to the caller's, which wakes whoever waits for it from now on.
+    ///
+    /// # Errors
+    /// The system has no descriptor left for the move.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(wire) => wire.settle(),
+            Self::Tls(tls) => tls.wire_mut().settle(),
+        }
     }
 
     /// The protocol that ALPN chose.

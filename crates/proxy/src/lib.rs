@@ -21,6 +21,7 @@ pub mod pool;
 pub mod prober;
 mod refused;
 pub mod request;
+mod room;
 mod round_trip;
 pub mod secured;
 pub mod service;

@@ -3,6 +3,7 @@
 use crate::claims::Beliefs;
 use crate::dial::{Dial, Memory};
 use crate::headers::Templates;
+use crate::pool::Reserves;
 use crate::service::Strain;
 use arc_swap::ArcSwap;
 use nearside_core::generation::ListenerKind;
@@ -90,6 +91,8 @@ pub struct Edge {
     pub dial: Arc<dyn Dial>,
     /// Which of their addresses did not answer of late.
     pub memory: Memory,
+    /// What the workers share of the connections to them.
+    pub reserves: Arc<Reserves>,
     /// Where every request leaves its line.
     pub access: nearside_telemetry::AccessLog,
     /// Whether there is more to do than can be done.

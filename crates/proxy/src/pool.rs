@@ -12,6 +12,8 @@ mod idle;
 mod key;
 mod reserve;
 mod slot;
+mod warm;
+mod warmth;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -21,6 +23,7 @@ mod tests;
 pub use conn::Conn;
 pub(crate) use key::speaks_h2;
 pub use reserve::Reserves;
+pub(crate) use warm::keep;
 
 use crate::dial::{DialError, Parties, Preamble};
 use crate::live::Live;
@@ -34,6 +37,7 @@ use nearside_tls::ClientTable;
 use slot::Slot;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -105,6 +109,8 @@ pub struct Errand {
 pub struct Pools {
     reserves: Arc<Reserves>,
     current: Mutex<Current>,
+    /// Nothing more is made ready.
+    rests: AtomicBool,
 }
 
 /// The slots of the newest generation, by [`BackendId`].
@@ -131,7 +137,7 @@ impl Pools {
     /// Pools without a connection. All workers are given the same `reserves`.
     #[must_use]
     pub fn new(reserves: Arc<Reserves>) -> Self {
-        Self { reserves, current: Mutex::default() }
+        Self { reserves, current: Mutex::default(), rests: AtomicBool::new(false) }
     }
 
     /// A connection for `errand`: a kept one where that will do, or a new one.
@@ -158,7 +164,7 @@ impl Pools {
             return Box::pin(want.for_tunnel(&pool.connections, within, errand.afresh)).await;
         }
         if !errand.afresh
-            && let Some(checkout) = want.kept()
+            && let Some(checkout) = want.kept(&pool.connections)
         {
             return Ok(checkout);
         }
@@ -175,7 +181,7 @@ impl Pools {
         let Some((io, pool)) = upstream.into_idle().zip(pool) else { return };
         let (key, since) = (Arc::clone(&slot.key), Instant::now());
         let keepalive = keepalive(pool.connections.keepalive, said);
-        slot.keep(worker.id, Idle { io, key, address, lease, since, keepalive });
+        slot.keep(worker.id, Idle { io, key, address, lease, since, keepalive, used: true });
     }
 
     /// Closes what has died or idled for long enough, and what no backend of `live` has a use for; notes what the others
@@ -198,11 +204,31 @@ impl Pools {
                 slot.retire();
                 continue;
             };
-            let round_trip = slot.sweep(now, *keepalive);
-            if let Some((cell, round_trip)) = live.evidence.cell(*id).zip(round_trip) {
+            let swept = slot.sweep(now, *keepalive);
+            if swept.spurned {
+                slot.reserve.warmth().failed(now);
+            }
+            if let Some((cell, round_trip)) = live.evidence.cell(*id).zip(swept.round_trip) {
                 cell.observe_kept_rtt(round_trip, live.evidence.now());
             }
         }
+    }
+
+    /// Makes nothing ready from now on.
+    pub(crate) fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    /// Where connections are made ready; `None` once nothing more is.
+    fn to_warm(&self, live: &Live) -> Option<Vec<(BackendId, Arc<Slot>)>> {
+        if self.rests.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut current = self.current();
+        self.adopt(&mut current, live);
+        let ids = (0..current.slots.len()).map(BackendId::new);
+        let slots = ids.zip(&current.slots).filter_map(|(id, slot)| Some((id, Arc::clone(slot.as_ref()?))));
+        Some(slots.collect())
     }
 
     /// Closes what was kept for a client's connection, which has ended.

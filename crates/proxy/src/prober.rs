@@ -33,7 +33,7 @@ impl EdgeProber {
     /// The prober of `edge`.
     #[must_use]
     pub fn new(edge: Arc<Edge>) -> Self {
-        Self { worker: Arc::new(Worker::new(usize::MAX, edge, Arc::default())) }
+        Self { worker: Arc::new(Worker::new(usize::MAX, edge)) }
     }
 
     async fn run(&self, target: &Target) -> Result<Outcome, String> {
@@ -95,7 +95,8 @@ impl EdgeProber {
         let live = self.worker.edge.live.load_full();
         let id = same(&live, target).ok_or("the backend is not live")?;
         let pool = live.generation.backend(id).map(|backend| backend.pool);
-        let client = pool.and_then(|pool| live.backend_tls.pool(pool));
+        let client = live.backend_tls.backend(id);
+        let client = client.or_else(|| pool.and_then(|pool| live.backend_tls.pool(pool)));
         let client = client.ok_or("the pool has no TLS, and its probe asks for it")?;
         let name = match live.backend_tls.server_name(id) {
             Some(name) => name.clone(),

@@ -46,6 +46,11 @@ impl Secured {
         self.stream.get_ref().0
     }
 
+    /// What lies under it, to be changed without a word to the peer.
+    pub(crate) fn wire_mut(&mut self) -> &mut Wire {
+        self.stream.get_mut().0
+    }
+
     /// The protocol that ALPN chose.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {

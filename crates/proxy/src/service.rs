@@ -9,7 +9,6 @@ mod crew;
 mod crowd;
 mod introduction;
 mod pulse;
-mod room;
 mod shutdown;
 mod sockets;
 mod strain;
@@ -132,6 +131,15 @@ impl pingora_core::services::Service for EdgeService {
         mut shutdown: ShutdownWatch,
         _listeners_per_fd: usize,
     ) {
+        // Connections to backends are made while nobody comes in yet.
+        let crew = match self.crew() {
+            Ok(crew) => crew,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "not serving");
+                self.shutdown.advance(Phase::Ended);
+                return;
+            }
+        };
         if let Some(opening) = self.opening.take() {
             tokio::select! {
                 opened = opening => if opened.is_err() {
@@ -142,14 +150,7 @@ impl pingora_core::services::Service for EdgeService {
                 }
             }
         }
-        let crew = match self.crew() {
-            Ok(crew) => crew,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "not serving");
-                self.shutdown.advance(Phase::Ended);
-                return;
-            }
-        };
+        crew.open();
         let phases = self.shutdown.clone();
         let told = async {
             // An error means that the server is gone, which ends the service too.
@@ -199,6 +200,7 @@ pub fn start(edge: &Arc<Edge>, listeners: &[Listener], workers: NonZeroUsize) ->
     let doors = Door::all(edge, listeners, sockets);
     let crew = Crew::new(edge, &shutdown, &Pulse::default(), &Sockets::default());
     let crew = crew.start(doors, workers).map_err(StartError::Worker)?;
+    crew.open();
     Ok(Running { addresses, shutdown, finish: tokio::spawn(crew.finish()) })
 }
 

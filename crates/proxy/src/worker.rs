@@ -1,7 +1,7 @@
 //! A worker: one thread with a runtime of its own, and all that its connections share.
 
 use crate::live::Edge;
-use crate::pool::{Pools, Reserves};
+use crate::pool::Pools;
 use crate::service::Presences;
 use crate::stock::Stock;
 use nearside_http::Edits;
@@ -33,9 +33,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The worker with this number. All workers are given the same `reserves`.
+    /// The worker with this number.
     #[must_use]
-    pub fn new(id: usize, edge: Arc<Edge>, reserves: Arc<Reserves>) -> Self {
+    pub fn new(id: usize, edge: Arc<Edge>) -> Self {
+        let reserves = Arc::clone(&edge.reserves);
         Self {
             id,
             stock: Arc::default(),

@@ -157,6 +157,19 @@ fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {
     page.gauges("backend_ejected", "1 where live evidence has removed a backend", ejected)?;
     let in_flight = samples.iter().map(|sample| (sample.labels(), u64::from(sample.in_flight)));
     page.gauges("backend_in_flight", "Requests that a backend is answering", in_flight)?;
+    let connections = samples.iter().flat_map(|sample| {
+        [("idle", sample.idle), ("busy", sample.connections.saturating_sub(sample.idle))].map(
+            |(state, count)| {
+                let [pool, backend, region] = sample.labels();
+                ([pool, backend, region, ("state", state)], u64::from(count))
+            },
+        )
+    });
+    page.gauges(
+        "backend_connections",
+        "Open connections to a backend, by whether requests use them",
+        connections,
+    )?;
     let rtt =
         samples.iter().filter_map(|sample| Some((sample.labels(), f64::from(sample.rtt_micros?) / 1e6)));
     page.gauges("backend_rtt_seconds", "Round trip from this PoP to a backend", rtt)?;

@@ -78,6 +78,10 @@ pub struct BackendSample {
     pub ejected: bool,
     /// Requests that it is answering.
     pub in_flight: u32,
+    /// Connections to it that are open.
+    pub connections: u32,
+    /// Those among them that no request uses.
+    pub idle: u32,
     /// Round trip in microseconds.
     pub rtt_micros: Option<u32>,
     /// Probes that succeeded.

@@ -81,6 +81,7 @@ impl Site {
             pop: Pop { name: "fuzz1".into(), place: None },
             dial: Arc::new(Direct),
             memory: Memory::default(),
+            reserves: Arc::default(),
             strain: service::Strain::default(),
             access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
             metrics,
@@ -93,7 +94,7 @@ impl Site {
             let _within = runtime.enter();
             service::start(&edge, &listeners, NonZeroUsize::MIN).unwrap()
         };
-        let worker = Arc::new(Worker::new(1, Arc::clone(&edge), Arc::default()));
+        let worker = Arc::new(Worker::new(1, Arc::clone(&edge)));
         Self { backend, running, edge, worker, runtime, _state: state }
     }
 

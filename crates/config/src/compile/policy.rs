@@ -40,6 +40,7 @@ pub(super) fn pool(name: &str, pool: &document::Pool, first: BackendId, len: usi
             keepalive: pool.connections.keepalive.0,
             max: pool.connections.max.0,
             max_pending: pool.connections.max_pending.0,
+            prewarm: pool.connections.prewarm.0,
             proxy_protocol: pool.connections.proxy_protocol,
         },
         loop_limit: pool.loop_limit.0,

@@ -309,6 +309,8 @@ document! {
         max: Int<1, 1_000_000> = Int(1024),
         /// The most requests that wait for one.
         max_pending: Int<0, 1_000_000> = Int(1024),
+        /// How many are kept ready before requests want them, with TLS where there is any, in later tiers too: so many of HTTP/1.1, one with free streams of HTTP/2. They count as part of `max`. 0 makes none ahead. With `proxy_protocol` there are none.
+        prewarm: Int<0, 1000> = Int(4),
         /// Each connection begins with a PROXY protocol header of this version, which tells the client's address and the one that it connected to. Such a connection carries requests of one client connection only. Probes are announced as our own (v1 `UNKNOWN`, v2 `LOCAL`), and without a header where `probe.port` is set.
         proxy_protocol: Option<ProxyProtocol> = None,
     }

@@ -91,6 +91,7 @@ impl Default for Connections {
             keepalive: SECOND * 55,
             max: 1024,
             max_pending: 1024,
+            prewarm: 4,
             proxy_protocol: None,
         }
     }

@@ -50,6 +50,9 @@ fn draw(status: &Value) -> String {
         let (line, said) = (&warning["line"], text_or_dash(warning, "message"));
         text.push_str(&format!("\nwarning: {said} ({}, line {line})", text_or_dash(warning, "path")));
     }
+    for advice in list(status, "machine") {
+        text.push_str(&format!("\nmachine: {}", advice.as_str().unwrap_or_default()));
+    }
     text
 }
 

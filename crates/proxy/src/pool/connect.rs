@@ -6,7 +6,9 @@ use super::idle::{Idle, Lease};
 use super::slot::{Dialling, Shared, Slot, Turn};
 use super::{Checkout, ConnectError};
 use crate::dial::{self, Destination, Dialled, Peer};
+use crate::io::Io;
 use crate::live::Live;
+use crate::room::Room;
 use crate::worker::Worker;
 use crate::{h1, h2};
 use nearside_core::BackendId;
@@ -43,6 +45,23 @@ impl Span {
     }
 }
 
+/// How one is made before a request wants it.
+pub(super) struct Ahead<'a> {
+    pub(super) rules: &'a Connections,
+    pub(super) within: Duration,
+    /// How much earlier than others it is to be closed.
+    pub(super) early: Duration,
+    pub(super) room: Room,
+}
+
+/// A new connection.
+enum Made {
+    /// Of HTTP/1.
+    Alone(Io),
+    /// Of HTTP/2.
+    Shared(h2::Connection),
+}
+
 /// The protocols that a handshake offers.
 #[derive(Clone, Copy)]
 enum Alpn {
@@ -67,13 +86,71 @@ impl Alpn {
 
 impl Want<'_> {
     /// A connection that is there.
-    pub(super) fn kept(&self) -> Option<Checkout> {
+    pub(super) fn kept(&self, rules: &Connections) -> Option<Checkout> {
         if let Some(shared) = self.slot.shared(None)
             && let Some(conn) = self.stream(&shared)
         {
             return Some(Checkout { conn, reused: true, connect: Duration::ZERO });
         }
-        self.slot.idle(Instant::now()).map(|idle| self.reuse(idle, Duration::ZERO))
+        if let Some(idle) = self.slot.idle(Instant::now()) {
+            return Some(self.reuse(idle, Duration::ZERO));
+        }
+        self.elsewhere(rules)
+    }
+
+    /// A connection of another worker: what is made ready is so for the whole PoP.
+    fn elsewhere(&self, rules: &Connections) -> Option<Checkout> {
+        let reserve = &self.slot.reserve;
+        let full = reserve.gate.is_full(rules.max);
+        if rules.prewarm == 0 && !full {
+            return None;
+        }
+        if self.slot.key.may_share()
+            && let Some(shared) = reserve.borrow(&self.slot)
+            && let Some(conn) = self.stream(&shared)
+        {
+            self.slot.borrowed();
+            return Some(Checkout { conn, reused: true, connect: Duration::ZERO });
+        }
+        let mut idle = reserve.take(&self.slot, full)?;
+        idle.io.settle().ok()?;
+        Some(self.reuse(idle, Duration::ZERO))
+    }
+
+    /// Makes one for a request that is still to come; whether there was room for it.
+    pub(super) async fn prepare(&self, ahead: &Ahead<'_>) -> Result<bool, ConnectError> {
+        let deadline = Instant::now() + ahead.within;
+        // Where a request dials already, the others will find its connection.
+        let Turn::Dial(dialling) = self.slot.turn() else { return Ok(false) };
+        let Some(permit) = self.slot.reserve.gate.try_enter(ahead.rules.max) else { return Ok(false) };
+        let made = async {
+            let (lease, dialled) = self.reach(permit, deadline, Alpn::Pool).await?;
+            if ahead.room.is_halved_by(&*dialled.io.socket()) {
+                return Ok(false);
+            }
+            let address = dialled.address;
+            match self.begin(dialled.io, deadline).await? {
+                Made::Alone(io) => {
+                    let (key, since) = (Arc::clone(&self.slot.key), Instant::now());
+                    let keepalive = ahead.rules.keepalive.saturating_sub(ahead.early);
+                    let idle = Idle { io, key, address, lease, since, keepalive, used: false };
+                    self.slot.keep(self.worker.id, idle);
+                }
+                Made::Shared(connection) => {
+                    let made = Instant::now();
+                    // As if it had been quiet for a while already: it is closed earlier.
+                    let quiet = made.checked_sub(ahead.early);
+                    self.slot.share(Shared { connection, address, lease, made, quiet, used: false });
+                }
+            }
+            Ok(true)
+        };
+        let made = made.await;
+        if let Err(error) = &made {
+            self.slot.fail(error);
+        }
+        drop(dialling);
+        made
     }
 
     /// A connection that is made, or becomes free first.
@@ -127,7 +204,7 @@ impl Want<'_> {
         fresh_only: bool,
     ) -> Result<Checkout, ConnectError> {
         let span = Span::within(within);
-        let kept = if fresh_only { None } else { self.kept() };
+        let kept = if fresh_only { None } else { self.kept(rules) };
         let found = match kept {
             Some(kept) => kept,
             None => self.connect(rules, within).await?,
@@ -227,19 +304,28 @@ impl Want<'_> {
     async fn establish(&self, permit: Permit<Idle>, span: Span) -> Result<Conn, ConnectError> {
         let (lease, dialled) = self.reach(permit, span.deadline, Alpn::Pool).await?;
         let Dialled { io, address, .. } = dialled;
-        let h2 = self.slot.key.speaks_h2(io.alpn()).ok_or(ConnectError::Protocol)?;
-        if !h2 {
-            self.slot.stand_alone();
-            let kind = Kind::H1(h1::Upstream::new(io, self.worker));
-            return Ok(Conn { kind, link: Link { slot: Arc::clone(&self.slot), address, lease } });
-        }
-        let connection = timeout_at(span.deadline, h2::connect(io, self.worker)).await;
-        let connection = connection.map_err(|_elapsed| ConnectError::Timeout)?;
-        let connection = connection.map_err(|_closed| ConnectError::Protocol)?;
-        let shared = Shared { connection, address, lease, made: Instant::now(), quiet: None };
+        let connection = match self.begin(io, span.deadline).await? {
+            Made::Alone(io) => {
+                let kind = Kind::H1(h1::Upstream::new(io, self.worker));
+                return Ok(Conn { kind, link: Link { slot: Arc::clone(&self.slot), address, lease } });
+            }
+            Made::Shared(connection) => connection,
+        };
+        let shared = Shared { connection, address, lease, made: Instant::now(), quiet: None, used: true };
         let conn = self.stream(&shared).ok_or(ConnectError::Protocol)?;
         self.slot.share(shared);
         Ok(conn)
+    }
+
+    /// Begins the protocol that ALPN has chosen.
+    async fn begin(&self, io: Io, deadline: Instant) -> Result<Made, ConnectError> {
+        if !self.slot.key.speaks_h2(io.alpn()).ok_or(ConnectError::Protocol)? {
+            self.slot.stand_alone();
+            return Ok(Made::Alone(io));
+        }
+        let connection = timeout_at(deadline, h2::connect(io, self.worker)).await;
+        let connection = connection.map_err(|_elapsed| ConnectError::Timeout)?;
+        connection.map(Made::Shared).map_err(|_closed| ConnectError::Protocol)
     }
 
     async fn reach(
@@ -250,7 +336,7 @@ impl Want<'_> {
     ) -> Result<(Arc<Lease>, Dialled), ConnectError> {
         let cell = self.live.evidence.cell(self.id).ok_or(ConnectError::NoAddress)?;
         let lease = Arc::new(Lease::new(permit, cell.connections().enter()));
-        let client = self.live.backend_tls.pool(self.backend.pool);
+        let client = self.live.backend_tls.backend(self.id);
         let name = self.live.backend_tls.server_name(self.id);
         let tls = client.zip(name).map(|(client, name)| (alpn.of(&client.config), name.clone()));
         let region = self.live.generation.region(self.backend.region);

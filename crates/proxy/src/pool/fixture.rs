@@ -1,6 +1,5 @@
 //! A small edge for the tests: one pool, real backends, everything that a worker needs.
 
-use super::Reserves;
 use crate::claims::Beliefs;
 use crate::dial::{Direct, Memory};
 use crate::live::{Edge, Live, Pop, Prepared};
@@ -18,7 +17,7 @@ use nearside_health::Registry;
 use nearside_telemetry::{AccessLog, Metrics};
 use nearside_tls::{ClientTable, Homes, Keys, Wanted};
 use proxy_header::{ParseConfig, ProxyHeader};
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -40,7 +39,6 @@ pub(crate) fn first() -> BackendId {
 pub(crate) struct World {
     pub(crate) edge: Arc<Edge>,
     registry: Registry,
-    reserves: Arc<Reserves>,
     state: TempDir,
 }
 
@@ -59,13 +57,14 @@ impl World {
             pop: Pop { name: "test1".into(), place: None },
             dial: Arc::new(Direct),
             memory: Memory::default(),
+            reserves: Arc::default(),
             strain: crate::service::Strain::default(),
             access: AccessLog::start(std::io::sink(), Arc::default()).unwrap(),
             metrics,
             salt: 7,
             serial: AtomicU64::new(0),
         });
-        Self { edge, registry, reserves: Arc::default(), state }
+        Self { edge, registry, state }
     }
 
     /// What is live.
@@ -85,9 +84,9 @@ impl World {
         self.live()
     }
 
-    /// A worker of this edge; all of them share their reserves.
+    /// A worker of this edge.
     pub(crate) fn worker(&self, id: usize) -> Arc<Worker> {
-        Arc::new(Worker::new(id, Arc::clone(&self.edge), Arc::clone(&self.reserves)))
+        Arc::new(Worker::new(id, Arc::clone(&self.edge)))
     }
 
     /// The certificate of the authority that signs for every host of this edge.
@@ -134,7 +133,9 @@ pub(crate) struct Sample {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
+    resumed: Arc<AtomicUsize>,
     heads: Heads,
+    is_clear: bool,
 }
 
 /// The heads of the HTTP/1 requests that reached a backend.
@@ -181,15 +182,17 @@ impl Sample {
 
     /// The same, with this answer to every HTTP/1 request.
     pub(crate) async fn tls_saying(world: &World, answer: &'static str) -> Self {
-        let (live, heads) = (world.live(), Heads::default());
-        let kept = Arc::clone(&heads);
+        let (live, heads, resumed) = (world.live(), Heads::default(), Arc::<AtomicUsize>::default());
+        let (kept, count) = (Arc::clone(&heads), Arc::clone(&resumed));
         let served = Self::serve(move |stream| {
-            let (live, heads) = (Arc::clone(&live), Arc::clone(&kept));
+            let (live, heads, resumed) = (Arc::clone(&live), Arc::clone(&kept), Arc::clone(&count));
             async move {
                 let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
                 let config: Arc<ServerConfig> =
                     live.certificates.config_for(&hello.client_hello(), 0).unwrap();
                 let stream = hello.into_stream(config).await?;
+                let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+                resumed.fetch_add(usize::from(is_resumed), Ordering::Relaxed);
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     h2(stream, 100, Arc::new(tokio::sync::Semaphore::new(1000))).await
                 } else {
@@ -197,7 +200,12 @@ impl Sample {
                 }
             }
         });
-        Self { heads, ..served.await }
+        Self { heads, resumed, is_clear: false, ..served.await }
+    }
+
+    /// Accepts, and closes.
+    pub(crate) async fn closing() -> Self {
+        Self::serve(|_| async { Ok(()) }).await
     }
 
     /// Accepts, and says nothing.
@@ -217,8 +225,9 @@ impl Sample {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let sample =
-            Self { address, accepted: Arc::default(), open: Arc::default(), heads: Heads::default() };
+        let (accepted, open, resumed) = (Arc::default(), Arc::default(), Arc::default());
+        let heads = Heads::default();
+        let sample = Self { address, accepted, open, resumed, heads, is_clear: true };
         let counts = sample.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -232,6 +241,21 @@ impl Sample {
             }
         });
         sample
+    }
+
+    /// Whether it speaks without TLS.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.is_clear
+    }
+
+    /// How many connections it has accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many of its handshakes have resumed a session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.resumed.load(Ordering::Relaxed)
     }
 
     /// Waits until it has accepted so many connections.

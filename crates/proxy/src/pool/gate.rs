@@ -61,6 +61,12 @@ impl<T> Gate<T> {
         free.then(|| Permit { gate: Some(Arc::clone(self)) })
     }
 
+    /// Whether `limit` are out, or somebody waits for one.
+    pub(super) fn is_full(&self, limit: u32) -> bool {
+        let state = self.state();
+        state.open >= limit || !state.waiters.is_empty()
+    }
+
     /// A place in the queue for `worker`, when fewer than `max` wait. A permit that became free in between is
     /// granted at once.
     pub(super) fn queue(self: &Arc<Self>, worker: usize, max: u32) -> Option<Place<T>> {

@@ -37,6 +37,8 @@ pub(super) struct Idle {
     pub(super) since: Instant,
     /// How long it may be.
     pub(super) keepalive: Duration,
+    /// Whether it has carried a request, and was not only made ready for one.
+    pub(super) used: bool,
 }
 
 /// What a look at an idle connection finds.
@@ -60,13 +62,33 @@ impl Idle {
         let read = Pin::new(&mut self.io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte));
         if read.is_pending() { Finding::Alive } else { Finding::Closed }
     }
+
+    /// Whether its worker has no use for it of late, as far as one can tell.
+    fn is_spare(&self, now: Instant) -> bool {
+        !self.used || now >= self.since + SPARE
+    }
+
+    /// Whether its age does not end it before `until`.
+    fn lasts(&self, until: Instant) -> bool {
+        self.since + self.keepalive > until
+    }
 }
 
 /// The stack of idle connections.
 #[derive(Debug, Default)]
 pub(super) struct Stack {
     list: Vec<Idle>,
-    learned: Option<Learned>,
+    /// Many backends wait for a first request less long than for a further one, or longer.
+    learned: [Option<Learned>; 2],
+}
+
+/// What a sweep has found.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    /// What is to be closed.
+    pub(super) dead: Vec<Idle>,
+    /// Whether the backend has closed one soon that was made ready for it.
+    pub(super) spurned: bool,
 }
 
 /// How long the backend lets connections idle, as it was seen to close them.
@@ -79,6 +101,12 @@ struct Learned {
 /// How long a lesson is remembered: a backend that closed connections because it restarted is soon trusted again.
 const LESSON: Duration = Duration::from_mins(5);
 
+/// A backend that closes one sooner, before there was a request, does not want any to be ready.
+pub(super) const SPURNED: Duration = Duration::from_secs(10);
+
+/// What its worker has not used for so long may go to another.
+const SPARE: Duration = Duration::from_secs(1);
+
 /// So many connections, those used last, are asked for their round trip.
 const ASKED: usize = 2;
 
@@ -90,10 +118,16 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 impl Stack {
     pub(super) fn push(&mut self, mut idle: Idle, now: Instant) {
-        if let Some(learned) = self.learned.filter(|learned| now < learned.until) {
+        let learned = self.learned.get(usize::from(idle.used)).copied().flatten();
+        if let Some(learned) = learned.filter(|learned| now < learned.until) {
             idle.keepalive = idle.keepalive.min(learned.keepalive);
         }
-        self.list.push(idle);
+        if idle.used {
+            self.list.push(idle);
+        } else {
+            // Those that have carried something go first: their windows are open.
+            self.list.insert(0, idle);
+        }
     }
 
     /// The live connection that was used last; what is found dead on the way is closed.
@@ -107,25 +141,45 @@ impl Stack {
         }
     }
 
+    /// A live connection for another worker: one that this one can spare, or `any`.
+    pub(super) fn take_for_other(&mut self, now: Instant, any: bool) -> Option<Idle> {
+        loop {
+            let at = self.list.iter().position(|idle| any || idle.is_spare(now))?;
+            let mut idle = self.list.remove(at);
+            match idle.look(now) {
+                Finding::Alive => return Some(idle),
+                finding => self.note(&idle, finding, now),
+            }
+        }
+    }
+
+    /// How many there are that will not be closed for their age before `until`; no more than `most` are counted.
+    pub(super) fn lasting(&self, until: Instant, most: u32) -> u32 {
+        let lasting = self.list.iter().filter(|idle| idle.lasts(until));
+        (0..most).zip(lasting).fold(0, |count, _| count + 1)
+    }
+
     /// The connection that was used longest ago.
     pub(super) fn take_oldest(&mut self) -> Option<Idle> {
         (!self.list.is_empty()).then(|| self.list.remove(0))
     }
 
     /// Takes out what has died or may idle no longer.
-    pub(super) fn sweep(&mut self, now: Instant) -> Vec<Idle> {
+    pub(super) fn sweep(&mut self, now: Instant) -> Swept {
         let list = std::mem::take(&mut self.list);
-        let mut dead = Vec::new();
+        let mut swept = Swept::default();
         for mut idle in list {
             match idle.look(now) {
                 Finding::Alive => self.list.push(idle),
                 finding => {
                     self.note(&idle, finding, now);
-                    dead.push(idle);
+                    let soon = finding == Finding::Closed && now < idle.since + SPURNED;
+                    swept.spurned |= soon && !idle.used;
+                    swept.dead.push(idle);
                 }
             }
         }
-        dead
+        swept
     }
 
     /// The least round trip that the connections used last have seen of late.
@@ -145,9 +199,10 @@ impl Stack {
 
     fn note(&mut self, idle: &Idle, finding: Finding, now: Instant) {
         let lasted = now.saturating_duration_since(idle.since);
-        if finding == Finding::Closed && lasted >= LEAST_LESSON {
+        let lesson = self.learned.get_mut(usize::from(idle.used));
+        if let Some(learned) = lesson.filter(|_| finding == Finding::Closed && lasted >= LEAST_LESSON) {
             let keepalive = lasted.saturating_sub(MARGIN);
-            self.learned = Some(Learned { keepalive, until: now + LESSON });
+            *learned = Some(Learned { keepalive, until: now + LESSON });
         }
     }
 }
@@ -185,7 +240,7 @@ pub(super) mod tests {
         let lease = Arc::new(Lease::new(permit, Arc::new(Count::default()).enter()));
         let (io, since) = (Io::Plain(Wire::Tcp(near)), Instant::now());
         let keepalive = Duration::from_secs(keepalive);
-        (Idle { io, key: key(), address: Some(address), lease, since, keepalive }, far)
+        (Idle { io, key: key(), address: Some(address), lease, since, keepalive, used: true }, far)
     }
 
     fn later(seconds: u64) -> Instant {
@@ -233,8 +288,8 @@ pub(super) mod tests {
         let (young, _b) = idle(&gate, 50).await;
         stack.push(young, later(0));
         stack.push(old, later(0));
-        assert_eq!(stack.sweep(later(4)).len(), 0);
-        assert_eq!(stack.sweep(later(6)).len(), 1);
+        assert_eq!(stack.sweep(later(4)).dead.len(), 0);
+        assert_eq!(stack.sweep(later(6)).dead.len(), 1);
         assert!(stack.take(later(51)).is_none());
     }
 
@@ -246,7 +301,7 @@ pub(super) mod tests {
         drop(far);
         stack.push(closed, later(0));
         settle().await;
-        assert_eq!(stack.sweep(later(10)).len(), 1);
+        assert_eq!(stack.sweep(later(10)).dead.len(), 1);
         let (next, _b) = idle(&gate, 55).await;
         stack.push(next, later(10));
         assert!(stack.take(later(0)).unwrap().keepalive < Duration::from_secs(10));

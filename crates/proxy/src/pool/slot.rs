@@ -1,10 +1,11 @@
 //! One worker's connections to one backend.
 
 use super::ConnectError;
-use super::idle::{Idle, Lease, Stack};
+use super::idle::{Idle, Lease, SPURNED, Stack};
 use super::key::Key;
 use super::reserve::Reserve;
 use crate::h2;
+use nearside_core::policy::Connections;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,7 +30,32 @@ struct State {
     alone: bool,
     /// The generation that named it is gone: nothing is kept any more.
     retired: bool,
+    /// A request has gone by a connection that another worker shares, for want of an own one.
+    borrows: bool,
 }
+
+/// What waits for requests here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Readiness {
+    /// Whether a shared connection has streams to spare.
+    pub(super) shared: bool,
+    /// How many idle connections there are, as far as the pool's rules want to know.
+    pub(super) idle: u32,
+    /// Whether ALPN has chosen HTTP/1.1.
+    pub(super) alone: bool,
+}
+
+/// What a sweep has found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Swept {
+    /// The least round trip that what is left has seen of late.
+    pub(super) round_trip: Option<Duration>,
+    /// Whether the backend has closed a connection soon that was made ready for it.
+    pub(super) spurned: bool,
+}
+
+/// A connection is renewed so long before it is over; sooner where that is more than a quarter of its time.
+const NOTICE: Duration = Duration::from_secs(3);
 
 /// An HTTP/2 connection, which many requests share.
 #[derive(Clone, Debug)]
@@ -41,6 +67,18 @@ pub(super) struct Shared {
     pub(super) made: Instant,
     /// Since when no stream was seen on it.
     pub(super) quiet: Option<Instant>,
+    /// Whether it has carried a request, and was not only made ready for one.
+    pub(super) used: bool,
+}
+
+impl Shared {
+    /// Whether it has streams to spare, and is not about to be closed.
+    fn is_ready(&self, until: Instant, keepalive: Duration) -> bool {
+        let (streams, most) = (self.connection.streams(), self.connection.most_streams());
+        let lasts = self.quiet.is_none_or(|quiet| quiet + keepalive > until);
+        // A quarter of the streams is kept free; where there are few, one.
+        self.connection.has_room() && streams <= most - most.div_ceil(4) && lasts
+    }
 }
 
 /// What a request does that needs a new connection.
@@ -84,8 +122,43 @@ impl Slot {
         let mut newest = state.shared.iter_mut().rev();
         let found = newest
             .find(|shared| since.is_none_or(|since| shared.made >= since) && shared.connection.has_room())?;
-        found.quiet = None;
+        (found.quiet, found.used) = (None, true);
         Some(found.clone())
+    }
+
+    /// An idle connection for another worker: one that can be spared here, or `any`.
+    pub(super) fn give_away(&self, now: Instant, any: bool) -> Option<Idle> {
+        self.state().stack.take_for_other(now, any)
+    }
+
+    /// Notes that a request has gone by a connection of another worker.
+    pub(super) fn borrowed(&self) {
+        self.state().borrows = true;
+    }
+
+    /// Whether requests have gone by a connection of another worker since this was asked last, and there is still none
+    /// here that they could have taken.
+    pub(super) fn wants_own(&self) -> bool {
+        let mut state = self.state();
+        std::mem::take(&mut state.borrows) && !state.shared.iter().any(|shared| shared.connection.has_room())
+    }
+
+    /// What is ready for requests, and stays so for as long as it takes to make more.
+    pub(super) fn readiness(&self, now: Instant, rules: &Connections) -> Readiness {
+        let state = self.state();
+        let until = now + NOTICE.min(rules.keepalive / 4);
+        Readiness {
+            shared: state.shared.iter().any(|shared| shared.is_ready(until, rules.keepalive)),
+            idle: state.stack.lasting(until, rules.prewarm),
+            alone: state.alone,
+        }
+    }
+
+    /// How many connections no request uses now.
+    pub(super) fn idle_now(&self) -> usize {
+        let state = self.state();
+        let quiet = state.shared.iter().filter(|shared| shared.connection.streams() == 0);
+        state.stack.len() + quiet.count()
     }
 
     /// A shared connection on which a stream will be free sooner or later.
@@ -160,10 +233,10 @@ impl Slot {
         idle.is_some() || shared.is_some()
     }
 
-    /// Closes what has died, and what has been quiet for `keepalive`. The least round trip that what is left has seen of late.
-    pub(super) fn sweep(&self, now: Instant, keepalive: Duration) -> Option<Duration> {
+    /// Closes what has died, and what has been quiet for `keepalive`.
+    pub(super) fn sweep(&self, now: Instant, keepalive: Duration) -> Swept {
         let mut state = self.state();
-        let dead = state.stack.sweep(now);
+        let mut swept = state.stack.sweep(now);
         let mut over = Vec::new();
         let shared = std::mem::take(&mut state.shared);
         for mut one in shared {
@@ -173,13 +246,14 @@ impl Slot {
             let quiet = *one.quiet.get_or_insert(now);
             let ended = !one.connection.is_usable();
             let old = one.connection.streams() == 0 && now.saturating_duration_since(quiet) >= keepalive;
+            swept.spurned |= ended && !one.used && now < one.made + SPURNED;
             if ended || old { over.push(one) } else { state.shared.push(one) }
         }
         let asked = state.shared.iter().filter_map(|shared| shared.connection.round_trip());
         let round_trip = asked.chain(state.stack.round_trip()).min();
         drop(state);
-        drop((dead, over));
-        round_trip
+        drop((swept.dead, over));
+        Swept { round_trip, spurned: swept.spurned }
     }
 
     /// Closes all that is not in use, now and later.

@@ -8,34 +8,34 @@ use std::net::SocketAddr;
 use tokio::sync::Semaphore;
 
 /// To the only backend, for a client that all tests share.
-fn errand(afresh: bool) -> Errand {
+pub(super) fn errand(afresh: bool) -> Errand {
     Errand { backend: first(), afresh, tunnel: false, parties: client(1) }
 }
 
 /// The connection of a client at this port.
-fn client(port: u16) -> Parties {
+pub(super) fn client(port: u16) -> Parties {
     let [client, local] = [port, 443].map(|port| ([127, 0, 0, 1], port).into());
     Parties { client, local }
 }
 
 /// A connection of `worker` to the only backend.
-async fn checkout(world: &World, worker: &Arc<Worker>) -> Result<Checkout, ConnectError> {
+pub(super) async fn checkout(world: &World, worker: &Arc<Worker>) -> Result<Checkout, ConnectError> {
     worker.pools.checkout(worker, &world.live(), errand(false)).await
 }
 
 /// Carries a whole exchange.
-async fn exchange(world: &World, checkout: &mut Checkout) {
+pub(super) async fn exchange(world: &World, checkout: &mut Checkout) {
     let live = world.live();
     let request = head(&Probe::default(), live.generation.backend(first()).unwrap()).unwrap();
     ask(&mut checkout.conn, &request, &Probe::default()).await.unwrap();
 }
 
-fn give_back(world: &World, worker: &Arc<Worker>, checkout: Checkout) {
+pub(super) fn give_back(world: &World, worker: &Arc<Worker>, checkout: Checkout) {
     worker.pools.give_back(worker, &world.live(), first(), checkout.conn);
 }
 
 /// Takes a connection, uses it and gives it back; whether it was used before.
-async fn round(world: &World, worker: &Arc<Worker>) -> bool {
+pub(super) async fn round(world: &World, worker: &Arc<Worker>) -> bool {
     let mut taken = checkout(world, worker).await.unwrap();
     exchange(world, &mut taken).await;
     let reused = taken.reused;
@@ -158,13 +158,18 @@ async fn nobody_waits_longer_than_a_connection_may_take() {
 }
 
 #[tokio::test]
-async fn at_the_limit_an_idle_connection_of_another_worker_makes_room() {
+async fn at_the_limit_an_idle_connection_of_another_worker_is_taken_or_makes_room() {
     let backend = Sample::h1(OK).await;
-    let world = World::new(&[backend.address], |generation| generation.pools[0].connections.max = 1);
+    let world = World::new(&[backend.address], |generation| {
+        let connections = &mut generation.pools[0].connections;
+        (connections.max, connections.prewarm) = (1, 0);
+    });
     let (one, other) = (world.worker(0), world.worker(1));
     round(&world, &one).await;
-    assert!(!round(&world, &other).await);
     assert!(round(&world, &other).await);
+    backend.has_accepted(1).await;
+    let fresh = one.pools.checkout(&one, &world.live(), errand(true)).await.unwrap();
+    assert!(!fresh.reused);
     backend.has_accepted(2).await;
     backend.has_open(1).await;
 }
@@ -249,7 +254,7 @@ async fn requests_that_wait_for_a_dial_share_its_failure() {
 }
 
 /// A world whose only backend speaks TLS with certificates of `ours`, verified against its authority.
-fn over_tls(backend: &Sample, ours: &World) -> World {
+pub(super) fn over_tls(backend: &Sample, ours: &World) -> World {
     World::new(&[backend.address], |generation| {
         generation.backends.edit()[0].endpoint.tls = true;
         generation.pools[0].tls.sni = Some("localhost".into());

@@ -3,11 +3,11 @@
 use super::crew::Door;
 use super::crowd::Crowd;
 use super::introduction;
-use super::room::Room;
 use super::shutdown::{Phase, Presence, Shutdown};
 use super::strain;
 use crate::connection::{Connection, Places};
 use crate::io::{Io, Wire};
+use crate::room::Room;
 use crate::secured::Secured;
 use crate::worker::Worker;
 use crate::{h1, h2};

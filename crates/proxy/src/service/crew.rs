@@ -7,7 +7,7 @@ use super::shutdown::{Leave, Phase, Shutdown};
 use super::strain;
 use super::{Pulse, Sockets};
 use crate::live::Edge;
-use crate::pool::Reserves;
+use crate::pool;
 use crate::worker::Worker;
 use nearside_core::generation::{ClientIp, Listener, ListenerKind};
 use nearside_telemetry::ListenerCells;
@@ -17,9 +17,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 /// How long a process that ends waits for clients that have all their answers, and only have to go: most are told
 /// within a round trip, and nothing that ends well waits for one that never goes.
@@ -76,6 +75,8 @@ pub(super) struct Crew {
     shutdown: Shutdown,
     pulse: Pulse,
     sockets: Sockets,
+    /// Whether the workers accept.
+    opening: watch::Sender<bool>,
     ends: Vec<oneshot::Receiver<()>>,
 }
 
@@ -83,29 +84,36 @@ impl Crew {
     /// A crew without workers. `sockets` are let go when it closes.
     pub(super) fn new(edge: &Arc<Edge>, shutdown: &Shutdown, pulse: &Pulse, sockets: &Sockets) -> Self {
         let (shutdown, pulse) = (shutdown.clone(), pulse.clone());
-        Self { edge: Arc::clone(edge), shutdown, pulse, sockets: sockets.clone(), ends: Vec::new() }
+        let (edge, sockets, opening) = (Arc::clone(edge), sockets.clone(), watch::Sender::default());
+        Self { edge, shutdown, pulse, sockets, opening, ends: Vec::new() }
     }
 
-    /// Starts the workers.
+    /// Starts the workers. They make connections ready; clients come in once it is opened, and never where it is dropped
+    /// before that.
     pub(super) fn start(mut self, doors: Vec<Door>, workers: NonZeroUsize) -> io::Result<Self> {
-        let reserves = Arc::new(Reserves::default());
         for id in 1..workers.get() {
             let doors = doors.iter().map(Door::share).collect::<io::Result<_>>()?;
-            self.hire(id, doors, &reserves)?;
+            self.hire(id, doors)?;
         }
         // The last one takes the sockets themselves: once all workers close, nobody listens.
-        self.hire(0, doors, &reserves)?;
-        self.shutdown.advance(Phase::Running);
+        self.hire(0, doors)?;
         Ok(self)
     }
 
-    fn hire(&mut self, id: usize, doors: Vec<Door>, reserves: &Arc<Reserves>) -> io::Result<()> {
-        let worker = Arc::new(Worker::new(id, Arc::clone(&self.edge), Arc::clone(reserves)));
+    /// Lets the workers accept.
+    pub(super) fn open(&self) {
+        self.opening.send_replace(true);
+        self.shutdown.advance(Phase::Running);
+    }
+
+    fn hire(&mut self, id: usize, doors: Vec<Door>) -> io::Result<()> {
+        let worker = Arc::new(Worker::new(id, Arc::clone(&self.edge)));
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
         let (shutdown, heart) = (self.shutdown.clone(), Arc::new(self.pulse.join()));
+        let opened = self.opening.subscribe();
         let life = move || {
-            work(&runtime, &worker, doors, &shutdown, &heart);
+            work(&runtime, &worker, (doors, opened), &shutdown, &heart);
             // What has not ended by now is cut.
             runtime.shutdown_background();
             heart.rest();
@@ -133,27 +141,42 @@ impl Crew {
 }
 
 /// A worker's life.
-fn work(runtime: &Runtime, worker: &Arc<Worker>, doors: Vec<Door>, shutdown: &Shutdown, heart: &Arc<Heart>) {
+fn work(
+    runtime: &Runtime,
+    worker: &Arc<Worker>,
+    (doors, mut opened): (Vec<Door>, watch::Receiver<bool>),
+    shutdown: &Shutdown,
+    heart: &Arc<Heart>,
+) {
     runtime.block_on(async {
-        let mut tasks = JoinSet::new();
-        for door in doors {
-            tasks.spawn(accept::run(Arc::clone(worker), door, shutdown.clone()));
-        }
         let beating = Arc::clone(heart);
         let pulse = tokio::spawn(async move { beating.beat().await });
-        let sweeping = tokio::spawn(sweep(Arc::clone(worker)));
+        let keeping = tokio::spawn(pool::keep(Arc::clone(worker)));
         let watching = tokio::spawn(strain::watch(Arc::clone(worker)));
-        shutdown.reached(Phase::Draining).await;
-        worker.presences.leave(Leave::AfterAnswer);
-        while tasks.join_next().await.is_some() {}
-        shutdown.reached(Phase::Closing).await;
-        part(worker, shutdown).await;
-        sweeping.abort();
+        // An error means that it never will be.
+        if opened.wait_for(|opened| *opened).await.is_ok() {
+            serve(worker, doors, shutdown).await;
+        }
+        keeping.abort();
         watching.abort();
         worker.strain(false);
         pulse.abort();
         worker.pools.close();
     });
+}
+
+/// From the first client to the last.
+async fn serve(worker: &Arc<Worker>, doors: Vec<Door>, shutdown: &Shutdown) {
+    let mut tasks = JoinSet::new();
+    for door in doors {
+        tasks.spawn(accept::run(Arc::clone(worker), door, shutdown.clone()));
+    }
+    shutdown.reached(Phase::Draining).await;
+    worker.presences.leave(Leave::AfterAnswer);
+    while tasks.join_next().await.is_some() {}
+    shutdown.reached(Phase::Closing).await;
+    worker.pools.rest();
+    part(worker, shutdown).await;
 }
 
 /// Parts from the clients, until the deadline. Who has another process to go to is left to go there by himself.
@@ -165,16 +188,5 @@ async fn part(worker: &Worker, shutdown: &Shutdown) {
         worker.presences.leave(Leave::AtOnce);
         worker.end_streams();
         drop(tokio::time::timeout(PARTING, worker.presences.empty(PATIENCE)).await);
-    }
-}
-
-/// Closes idle connections to backends whose time has come.
-async fn sweep(worker: Arc<Worker>) {
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        seconds.tick().await;
-        let live = worker.edge.live.load_full();
-        worker.pools.sweep(&live);
     }
 }

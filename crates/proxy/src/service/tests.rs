@@ -148,7 +148,11 @@ async fn what_is_in_flight_at_the_end_is_answered_and_its_connection_closed() {
 #[tokio::test]
 async fn what_has_no_answer_at_the_deadline_gets_one_that_says_so() {
     let backend = Sample::silent().await;
-    let world = world(&backend, |generation| generation.shutdown.deadline = Duration::from_millis(50));
+    let world = world(&backend, |generation| {
+        generation.shutdown.deadline = Duration::from_millis(50);
+        // The only connection is the request's.
+        generation.pools[0].connections.prewarm = 0;
+    });
     let mut running = serve(&world);
     let mut client = TcpStream::connect(running.addresses()[1]).await.unwrap();
     client.write_all(GET).await.unwrap();

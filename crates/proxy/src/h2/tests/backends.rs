@@ -352,7 +352,8 @@ async fn an_answer_that_nobody_takes_is_held_back_at_the_backend() {
             tokio::task::yield_now().await;
         }
     }
-    assert!(before <= 9 << 20, "{before} bytes have left the backend");
+    // As far as the window reaches, which is wide enough for a long way.
+    assert!(((8 << 20) - 10_000..=9 << 20).contains(&before), "{before} bytes have left the backend");
     assert_eq!(read(&mut upstream).await.unwrap().len(), 40_000_000);
     sending.await.unwrap();
 }
