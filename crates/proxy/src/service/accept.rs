@@ -4,7 +4,7 @@ use super::crew::Door;
 use super::crowd::Crowd;
 use super::introduction;
 use super::shutdown::{Phase, Presence, Shutdown};
-use super::strain;
+use super::{strain, tuning};
 use crate::connection::{Connection, Places};
 use crate::io::{Io, Wire};
 use crate::room::Room;
@@ -218,6 +218,7 @@ fn welcome(
 /// Serves the connection in a task of its own, which holds nothing of the handshake.
 fn serve(worker: Arc<Worker>, connection: Connection, io: Io, presence: Presence, offers_h1: bool) {
     if io.alpn() == Some(b"h2") {
+        tuning::share(&io);
         drop(tokio::spawn(h2::serve(worker, connection, io, presence)));
     } else if offers_h1 {
         drop(tokio::spawn(h1::serve(worker, connection, io, presence)));

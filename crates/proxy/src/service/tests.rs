@@ -1,12 +1,16 @@
 //! What the service does with real clients on real sockets.
 
 use super::*;
+use crate::congestion::{self, chosen};
 use crate::pool::fixture::{OK, Sample, World};
 use nearside_core::generation::ListenerKind;
 use pingora_core::services::Service;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use socket2::SockRef;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -270,4 +274,44 @@ async fn an_address_in_use_is_found_before_serving_begins() {
     });
     let mut service = EdgeService::new(Arc::clone(&world.edge), None, Shutdown::default());
     assert_eq!(service.bind(Vec::new()).unwrap_err().address, address);
+}
+
+/// The other end of a client's connection, among the sockets of this process.
+fn other_end(client: &TcpStream) -> OwnedFd {
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let numbers = std::fs::read_dir("/proc/self/fd").unwrap();
+    let numbers = numbers.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let mut sockets = numbers.filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok());
+    let from = client.local_addr().unwrap();
+    let is_other =
+        |socket: &OwnedFd| SockRef::from(socket).peer_addr().is_ok_and(|peer| peer.as_socket() == Some(from));
+    sockets.find(is_other).unwrap()
+}
+
+#[tokio::test]
+async fn clients_are_sent_to_without_delay_by_bbr_and_no_stream_waits_behind_much_of_another() {
+    let backend = Sample::h1(OK).await;
+    let world = world(&backend, |_| {});
+    let running = serve(&world);
+    let [tls, plain] = running.addresses() else { panic!() };
+    let mut h1 = TcpStream::connect(plain).await.unwrap();
+    get(&mut h1).await;
+    let h2 = secure(&world, *tls, "www.example.com", b"h2").await.unwrap();
+    let other = other_end(h2.get_ref().0);
+    let (requests, connection) = ::h2::client::handshake(h2).await.unwrap();
+    drop(tokio::spawn(connection));
+    let request = http::Request::get("https://www.example.com/").body(()).unwrap();
+    let (answer, _) = requests.ready().await.unwrap().send_request(request, true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+
+    // Where the kernel has it, and lets us choose it.
+    let own = TcpListener::bind("127.0.0.1:0").unwrap();
+    let before = chosen(&(&own).into());
+    let expected = congestion::choose(&(&own).into()).map_or(before, |()| "bbr".to_owned());
+    for (socket, unsent) in [(other_end(&h1), 0), (other, tuning::UNSENT)] {
+        let socket = SockRef::from(&socket);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(chosen(&socket), expected);
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), unsent);
+    }
 }
