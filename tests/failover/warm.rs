@@ -195,10 +195,8 @@ async fn nothing_is_made_ready_where_the_file_says_so_or_a_region_is_drained() {
     let edge = setting.run(&text.replace("virginia: {}", "virginia: { drain: \"a test\" }")).await;
     assert_eq!(roads.each_ref().map(Road::dials), [4, 0]);
     edge.rewrite(|text| text.replace("{ drain: \"a test\" }", "{}"));
-    eventually("the standby is ready", async || {
-        (told(&edge, "web/iad-a")["idle_connections"] == 4).then_some(())
-    })
-    .await;
+    eventually("the next generation", async || (edge.generation() == 2).then_some(())).await;
+    assert_eq!((roads[1].dials(), told(&edge, "web/iad-a")["idle_connections"].as_u64()), (4, Some(4)));
     drop(edge);
 
     let setting = Setting::new();

@@ -7,6 +7,7 @@ use crate::story::{Outcome, Story};
 use nearside_config::{Report, Severity, Source};
 use nearside_core::{Generation, PoolId};
 use nearside_proxy::live::{Edge, Live};
+use nearside_proxy::pool;
 use nearside_proxy::service::Shutdown;
 use nearside_telemetry::Reload;
 use nearside_telemetry::field;
@@ -51,7 +52,7 @@ pub(crate) enum Cause {
 
 /// What a look at the file came to.
 enum Look {
-    Next(Box<Live>, Report),
+    Next(Arc<Live>, Report),
     Same,
     Refused(String, Option<Report>),
 }
@@ -77,6 +78,9 @@ impl Reloader {
         let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
         let look =
             looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
+        if let Look::Next(next, _) = &look {
+            pool::revive(edge, next).await;
+        }
         self.conclude(look, edge, story, (cause, began))
     }
 
@@ -94,7 +98,7 @@ impl Reloader {
             return Look::Refused(report.to_string(), Some(report));
         }
         let warnings = passed.warnings.clone();
-        Look::Next(Box::new(self.maker.next(passed, live.generation.stamp.number)), warnings)
+        Look::Next(Arc::new(self.maker.next(passed, live.generation.stamp.number)), warnings)
     }
 
     fn gated(&self, live: Option<&Live>) -> anyhow::Result<Result<Passed, Report>> {
@@ -135,7 +139,6 @@ impl Reloader {
                 None
             }
             Look::Next(live, warnings) => {
-                let live: Arc<Live> = Arc::from(live);
                 edge.live.store(Arc::clone(&live));
                 metrics.reloaded(Reload::Swapped);
                 info!(

@@ -24,6 +24,7 @@ pub use conn::Conn;
 pub(crate) use key::speaks_h2;
 pub use reserve::Reserves;
 pub(crate) use warm::keep;
+pub use warm::revive;
 
 use crate::dial::{DialError, Parties, Preamble};
 use crate::live::Live;

@@ -72,16 +72,21 @@ impl World {
         self.edge.live.load_full()
     }
 
-    /// Makes the next generation of the one that is live.
+    /// Makes the next generation of the one that is live, and lets it live.
     pub(crate) fn swap(&self, change: impl FnOnce(&mut Generation)) -> Arc<Live> {
+        self.edge.live.store(self.next(change));
+        self.live()
+    }
+
+    /// Makes the next generation of the one that is live.
+    pub(crate) fn next(&self, change: impl FnOnce(&mut Generation)) -> Arc<Live> {
         let before = self.live();
         let mut generation = (*before.generation).clone();
         generation.stamp.number += 1;
         change(&mut generation);
         let tls = Some(&*before.backend_tls);
         let next = live(generation, &self.registry, &self.edge.metrics, &self.state, tls);
-        self.edge.live.store(Arc::new(next));
-        self.live()
+        Arc::new(next)
     }
 
     /// A worker of this edge.

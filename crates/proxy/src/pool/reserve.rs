@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// One backend over all workers and generations.
@@ -136,11 +137,12 @@ pub struct Reserves {
     by_key: Mutex<HashMap<BackendKey, Weak<Reserve>>>,
     /// Differs from process to process, so that PoPs do not keep time with each other.
     seed: RandomState,
+    coming: watch::Sender<Weak<Live>>,
 }
 
 impl Default for Reserves {
     fn default() -> Self {
-        Self { by_key: Mutex::default(), seed: RandomState::new() }
+        Self { by_key: Mutex::default(), seed: RandomState::new(), coming: watch::Sender::default() }
     }
 }
 
@@ -149,11 +151,23 @@ impl Reserves {
     /// that no worker knows yet have none.
     #[must_use]
     pub fn are_ready(&self, live: &Live) -> bool {
-        let mut ids = (0..live.generation.backends.len()).map(BackendId::new);
-        ids.all(|id| {
-            let Some((rules, key)) = warm::rules(live, id).zip(Key::of(live, id)) else { return true };
-            self.find(&key.backend).is_some_and(|reserve| reserve.is_ready(&key, rules))
-        })
+        (0..live.generation.backends.len()).map(BackendId::new).all(|id| self.is_ready(live, id))
+    }
+
+    /// The same of one backend.
+    pub(super) fn is_ready(&self, live: &Live, id: BackendId) -> bool {
+        let Some((rules, key)) = warm::rules(live, id).zip(Key::of(live, id)) else { return true };
+        self.find(&key.backend).is_some_and(|reserve| reserve.is_ready(&key, rules))
+    }
+
+    /// Tells the workers which generation is about to go live.
+    pub(super) fn announce(&self, next: &Arc<Live>) {
+        self.coming.send_replace(Arc::downgrade(next));
+    }
+
+    /// The generations that are about to go live.
+    pub(super) fn coming(&self) -> watch::Receiver<Weak<Live>> {
+        self.coming.subscribe()
     }
 
     /// How many connections to `backend` no request uses now.
@@ -175,7 +189,7 @@ impl Reserves {
         reserve
     }
 
-    fn find(&self, backend: &BackendKey) -> Option<Arc<Reserve>> {
+    pub(super) fn find(&self, backend: &BackendKey) -> Option<Arc<Reserve>> {
         self.by_key().get(backend).and_then(Weak::upgrade)
     }
 

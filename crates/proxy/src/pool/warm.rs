@@ -2,30 +2,36 @@
 //! before a request wants it.
 
 use super::connect::{Ahead, Want};
+use super::key::Key;
 use super::reserve::Making;
 use super::slot::Slot;
 use super::{ConnectError, is_told};
-use crate::live::Live;
+use crate::live::{Edge, Live};
 use crate::room::Room;
 use crate::worker::Worker;
 use nearside_core::policy::Connections;
 use nearside_core::{BackendId, BackendKey, Evidence, Verdict};
 use nearside_health::{Change, Standing};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 /// The most connections that a worker makes ahead at one time, so that requests have their turn.
 const AT_ONCE: usize = 128;
+
+/// How long a generation waits for connections to the backends that come back with it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Keeps the worker's connections, until it is cancelled.
 pub(crate) async fn keep(worker: Arc<Worker>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut changes = worker.edge.live.load().evidence.changes();
+    let mut coming = worker.edge.reserves.coming();
     let mut warmer = Warmer::new(worker);
     loop {
         tokio::select! {
@@ -35,6 +41,10 @@ pub(crate) async fn keep(worker: Arc<Worker>) {
                 warmer.look(Of::All);
             }
             risen = risen(&mut changes) => warmer.look(Of::Risen(&risen)),
+            Ok(()) = coming.changed() => {
+                warmer.coming = Weak::clone(&coming.borrow_and_update());
+                warmer.look(Of::Coming);
+            }
             Some(made) = warmer.dials.join_next() => {
                 // A dial that panicked has said so, and the next second looks again.
                 if let Ok(key) = made {
@@ -46,6 +56,37 @@ pub(crate) async fn keep(worker: Arc<Worker>) {
             }
         }
     }
+}
+
+/// Lets connections be made to the backends that get requests again with `next`, as after a drain, and waits for them, or
+/// for a while. To be called before `next` goes live.
+pub async fn revive(edge: &Edge, next: &Arc<Live>) {
+    let before = edge.live.load_full();
+    let ids: HashMap<_, _> = keyed(&before);
+    let revived: Vec<_> = keyed(next)
+        .into_iter()
+        .filter(|(key, id)| {
+            let same = ids.get(key).filter(|before_id| Key::of(&before, **before_id) == Key::of(next, *id));
+            same.is_some_and(|before_id| rules(&before, *before_id).is_none() && rules(next, *id).is_some())
+        })
+        .map(|(_, id)| id)
+        .collect();
+    if revived.is_empty() {
+        return;
+    }
+    edge.reserves.announce(next);
+    let ready = async {
+        while !revived.iter().all(|id| edge.reserves.is_ready(next, *id)) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = timeout(PATIENCE, ready).await.is_ok();
+    tracing::info!(backends = revived.len(), in_time, "connections made to backends that come back");
+}
+
+fn keyed(live: &Live) -> HashMap<&BackendKey, BackendId> {
+    let backends = live.generation.backends.iter().enumerate();
+    backends.map(|(index, backend)| (&backend.key, BackendId::new(index))).collect()
 }
 
 /// The next backend that is marked up.
@@ -81,6 +122,8 @@ pub(super) fn rules(live: &Live, id: BackendId) -> Option<&Connections> {
 pub(super) enum Of<'a> {
     /// All that no other worker has looked at of late.
     All,
+    /// All, since another generation is about to come.
+    Coming,
     /// One that was just marked up.
     Risen(&'a BackendKey),
     /// One for which a connection was just made, or could not be.
@@ -90,7 +133,7 @@ pub(super) enum Of<'a> {
 impl Of<'_> {
     fn holds(self, key: &BackendKey) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Coming => true,
             Self::Risen(one) | Self::Made(one) => one == key,
         }
     }
@@ -102,19 +145,42 @@ pub(super) struct Warmer {
     worker: Arc<Worker>,
     room: Room,
     dials: JoinSet<BackendKey>,
+    /// The generation that goes live next, or has.
+    coming: Weak<Live>,
     /// Whether some were not looked at for want of a turn.
     left: bool,
 }
 
 impl Warmer {
     pub(super) fn new(worker: Arc<Worker>) -> Self {
-        Self { worker, room: Room::of_this_process(), dials: JoinSet::new(), left: false }
+        Self {
+            worker,
+            room: Room::of_this_process(),
+            dials: JoinSet::new(),
+            coming: Weak::new(),
+            left: false,
+        }
     }
 
     /// Looks what is missing, and begins to make it.
     pub(super) fn look(&mut self, of: Of<'_>) {
         let live = self.worker.edge.live.load_full();
-        let Some(slots) = self.worker.pools.to_warm(&live) else { return };
+        let Some(mut slots) = self.worker.pools.to_warm(&live) else { return };
+        let next = self.coming.upgrade();
+        let next = next.filter(|next| next.generation.stamp.number > live.generation.stamp.number);
+        if let Some(next) = &next {
+            // What stays as it is finds its connections under the ids that are to come.
+            let ids = keyed(next);
+            slots.retain_mut(|(id, slot)| {
+                let later = ids.get(&slot.key.backend).copied();
+                let same = later.filter(|later| Key::of(next, *later).as_ref() == Some(&*slot.key));
+                same.is_some_and(|same| {
+                    *id = same;
+                    true
+                })
+            });
+        }
+        let live = next.unwrap_or(live);
         // Each worker begins elsewhere, so that they share what there is to do at the start.
         let begin = self.worker.id % slots.len().max(1);
         let (before, after) = slots.split_at(begin);

@@ -331,6 +331,29 @@ async fn a_drained_backend_is_left_and_one_that_is_taken_back_is_made_ready() {
 }
 
 #[tokio::test]
+async fn before_a_drain_ends_connections_are_there() {
+    let ours = World::new(&[], |generation| {
+        let kind = nearside_core::generation::ListenerKind::Tls { h2: false, h1: true, client_ca: None };
+        generation.listeners[0].kind = kind;
+    });
+    let backend = Sample::tls(&ours).await;
+    let world = over_tls(&backend, &ours);
+    world.swap(|generation| generation.regions[0].drain = Some(mark()));
+    let keeping = tokio::spawn(keep(world.worker(0)));
+    // The worker has begun to look after its pools.
+    while world.edge.reserves.find(&key(&world)).is_none() {
+        tokio::task::yield_now().await;
+    }
+    let next = world.next(|generation| generation.regions[0].drain = None);
+    revive(&world.edge, &next).await;
+    // One that tells how many are wanted, and the others.
+    assert_eq!((world.edge.reserves.idle(&key(&world)), backend.accepted()), (4, 4));
+    world.edge.live.store(next);
+    assert!(checkout(&world, &world.worker(1)).await.unwrap().reused);
+    keeping.abort();
+}
+
+#[tokio::test]
 async fn a_new_connection_resumes_a_session_that_another_worker_began() {
     let ours = World::new(&[], |_| {});
     let backend = Sample::tls(&ours).await;
