@@ -22,6 +22,7 @@ pub struct Edge {
     pub authority: Authority,
     child: Child,
     folder: TempDir,
+    threads: &'static str,
 }
 
 /// An edge that is being set up.
@@ -31,6 +32,7 @@ pub struct Setting {
     folder: TempDir,
     listeners: Vec<(SocketAddr, &'static str)>,
     client_ip: &'static str,
+    threads: &'static str,
     is_watched: bool,
 }
 
@@ -38,7 +40,7 @@ pub struct Setting {
 pub const NAMES: &[&str] = &["www.example.com", "*.shop.example.com", "localhost"];
 
 /// What an edge is called with.
-const RUN: &[&str] = &["run", "--pop", "test1", "--threads", "2"];
+const RUN: &[&str] = &["run", "--pop", "test1", "--threads"];
 
 impl Setting {
     /// A fresh folder with an authority.
@@ -46,7 +48,7 @@ impl Setting {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::new(folder.path());
-        Self { authority, folder, listeners: Vec::new(), client_ip: "{}", is_watched: false }
+        Self { authority, folder, listeners: Vec::new(), client_ip: "{}", threads: "2", is_watched: false }
     }
 
     /// Serves on `address` too, over TLS.
@@ -81,6 +83,11 @@ impl Setting {
         self.client_ip = client_ip;
     }
 
+    /// Has so many workers, where two are not what the test is about.
+    pub fn threads(&mut self, threads: &'static str) {
+        self.threads = threads;
+    }
+
     /// Where everything of this edge stands.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -111,7 +118,8 @@ impl Setting {
 
     /// The same as [`Setting::run`] with this program, or with one that becomes it: `sh -c "ulimit …; exec …"` and the like.
     pub async fn run_by(self, words: &[OsString], body: &str) -> Edge {
-        self.start(words, RUN, body).await
+        let run = [RUN, &[self.threads]].concat();
+        self.start(words, &run, body).await
     }
 
     async fn start(self, words: &[OsString], what: &[&str], body: &str) -> Edge {
@@ -132,7 +140,8 @@ impl Setting {
         fs::write(self.folder().join("routes.yaml"), text).expect("a fresh folder");
         let stdin = if self.is_watched { Stdio::piped() } else { Stdio::null() };
         let child = spawn(words, what, self.folder(), stdin);
-        let mut edge = Edge { https, http, authority: self.authority, child, folder: self.folder };
+        let (authority, folder, threads) = (self.authority, self.folder, self.threads);
+        let mut edge = Edge { https, http, authority, child, folder, threads };
         crate::eventually("an edge that is ready", async || edge.ready()).await;
         edge
     }
@@ -166,7 +175,8 @@ impl Edge {
     /// Starts it once more, by these words, after it has ended.
     pub async fn again(&mut self, words: &[OsString]) {
         drop(self.child.wait());
-        self.child = spawn(words, RUN, self.folder(), Stdio::null());
+        let run = [RUN, &[self.threads]].concat();
+        self.child = spawn(words, &run, self.folder(), Stdio::null());
         crate::eventually("an edge that is ready again", async || self.ready()).await;
     }
 

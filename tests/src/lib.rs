@@ -23,6 +23,7 @@ pub mod mutant;
 pub mod page;
 pub mod raw;
 pub mod signed;
+pub mod split;
 pub mod stage;
 pub mod streams;
 pub mod tool;

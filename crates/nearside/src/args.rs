@@ -337,4 +337,7 @@ pub(crate) struct SampleArgs {
     /// A file of JSON lines that tells what reached it.
     #[arg(long)]
     pub(crate) ledger: Option<PathBuf>,
+    /// A PEM file with its certificate and the key of it; without one it speaks in clear.
+    #[arg(long)]
+    pub(crate) cert: Option<PathBuf>,
 }

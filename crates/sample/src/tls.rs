@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::options::{Protocol, Tls};
 
+/// The largest record.
+const RECORD: usize = 4 * 1024;
+
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -49,6 +52,8 @@ pub(crate) fn config(tls: &Tls, protocols: &[Protocol]) -> Result<ServerConfig, 
         }
     };
     let mut config = builder.with_single_cert(certificates, key)?;
+    // The first byte of a small record is read before the next round trip, wherever the client is.
+    config.max_fragment_size = Some(RECORD);
     config.alpn_protocols =
         protocols.iter().filter_map(|protocol| alpn(*protocol)).map(<[u8]>::to_vec).collect();
     Ok(config)

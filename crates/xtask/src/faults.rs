@@ -4,16 +4,14 @@
 //! what is built, who takes part, and what the figures are.
 
 mod figures;
-mod peers;
-mod record;
 mod table;
 
+use crate::peers::{self, Peer};
 use crate::process;
+use crate::record::Record;
 use crate::tools::{self, Need};
 use anyhow::{Context, Result, bail};
 use figures::FIGURES;
-use peers::Peer;
-use record::Record;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "faults": faults,
         "proxies": proxies,
     });
-    let mut record = Record::open(&folder, &root, arguments.short, &proxies)?;
+    let mut record = Record::open("faults", &folder, &root, &proxies)?;
     let accounts = drive(&target.join("debug/faults"), &order, &mut record)?;
     let text = table::markdown(&accounts);
     println!("\n{text}\nrecord: {}", record.path().display());

@@ -9,11 +9,14 @@ mod compare;
 mod demo;
 mod faults;
 mod fuzz;
+mod peers;
 mod process;
+mod record;
 mod soak;
 mod test;
 mod tidy;
 mod tools;
+mod wan;
 
 use std::process::ExitCode;
 
@@ -47,6 +50,8 @@ enum Task {
     Tidy,
     /// Finds the programs that builds and tests need, and installs those that are missing where it may.
     Tools(tools::Arguments),
+    /// How long requests take through a PoP on a network of real distances, beside nginx and what the distances allow.
+    Wan(wan::Arguments),
 }
 
 /// Ends with 0 when all is well and 1 when something failed; clap ends a wrong call with 2.
@@ -70,6 +75,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Tools(arguments) => tools::run(&arguments),
+        Task::Wan(arguments) => wan::run(&arguments),
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) enum Need {
     Test,
     /// Comparisons with other proxies.
     Compare,
-    /// Other proxies in the same faults.
-    Faults,
+    /// Other proxies beside ours.
+    Peers,
 }
 
 /// Which tools to look for.
@@ -68,7 +68,7 @@ const TOOLS: &[Tool] = &[
         program: "haproxy",
         package: "haproxy",
         why: "a receiver of PROXY protocol headers that we did not write, and what nearside is compared with",
-        needs: &[Need::Test, Need::Faults],
+        needs: &[Need::Test, Need::Peers],
     },
     Tool {
         program: "ip",
@@ -88,7 +88,7 @@ const TOOLS: &[Tool] = &[
         program: "nginx",
         package: "nginx-light",
         why: "what nearside is compared with, and a backend we did not write",
-        needs: &[Need::Test, Need::Compare, Need::Faults],
+        needs: &[Need::Test, Need::Compare, Need::Peers],
     },
 ];
 

@@ -4,7 +4,7 @@ use crate::Done;
 use crate::args::SampleArgs;
 use crate::out;
 use anyhow::Context;
-use nearside_sample::Options;
+use nearside_sample::{Options, Tls};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
@@ -15,6 +15,10 @@ pub(crate) fn run(args: SampleArgs) -> anyhow::Result<Done> {
     let mut options = Options::new(args.name, args.region);
     options.bind = args.bind;
     options.ledger = args.ledger;
+    if let Some(file) = &args.cert {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        options.tls = Some(Tls { certificate: text.clone(), key: text, client_ca: None });
+    }
     end_with_parent()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

@@ -1,7 +1,7 @@
 //! The table of a run: a row for each fault and proxy.
 
 use super::figures::{FIGURES, Figure};
-use super::peers;
+use crate::peers;
 use serde_json::Value;
 
 const HEAD: &str = "| fault | proxy | GET + POST failed | in flight | twice | stale | times (ms) | verdict |

@@ -1,4 +1,4 @@
-//! Other proxies in the same faults, where they can be had.
+//! Other proxies beside ours, where they can be had.
 
 use crate::process;
 use crate::tools::{self, Need};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Ourselves, in orders and accounts.
-pub(super) const NEARSIDE: &str = "nearside";
+pub(crate) const NEARSIDE: &str = "nearside";
 
 /// Another proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -21,13 +21,13 @@ pub(crate) enum Peer {
     Envoy,
 }
 
-/// Where the programs are; one that cannot be had is left out, loudly.
+/// Where the programs are; one that cannot be had is left out, loudly. What has to be fetched goes into `folder`.
 ///
 /// # Errors
-/// When a folder cannot be made.
-pub(super) fn find(peers: &[Peer], folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+/// When a tool for building is missing and cannot be installed.
+pub(crate) fn find(peers: &[Peer], folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     if peers.iter().any(|peer| *peer != Peer::Envoy) {
-        tools::ensure(&[Need::Faults])?;
+        tools::ensure(&[Need::Peers])?;
     }
     let mut found = Vec::new();
     for peer in peers {
@@ -72,7 +72,7 @@ fn inside(environment: &Path) -> Option<PathBuf> {
 }
 
 /// The version that a program tells of itself, in one line.
-pub(super) fn version(name: &str, program: &Path) -> String {
+pub(crate) fn version(name: &str, program: &Path) -> String {
     let flag = if name == NEARSIDE || name == "envoy" { "--version" } else { "-v" };
     let output = Command::new(program).arg(flag).output();
     let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();

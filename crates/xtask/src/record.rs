@@ -1,6 +1,6 @@
 //! The record of a run: every account as it came, and the table for the documentation.
 
-use super::peers;
+use crate::peers;
 use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
@@ -8,62 +8,67 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const BEGIN: &str = "<!-- The table from here on is written by `cargo xtask faults --record`. -->";
 const END: &str = "<!-- The table ends. -->";
 
-/// A file of JSON lines with the table at its end.
-pub(super) struct Record {
+/// A file of lines with the table at its end.
+pub(crate) struct Record {
     file: File,
     path: PathBuf,
     heading: String,
+    begin: String,
 }
 
 impl Record {
-    /// A new record in `folder`; its first line says what was run with which versions.
-    pub(super) fn open(
+    /// A new record of `task` in `folder`; its first line says what was run with which versions.
+    pub(crate) fn open(
+        task: &str,
         folder: &Path,
         root: &Path,
-        short: bool,
         proxies: &[(&'static str, PathBuf)],
     ) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let commit =
             process::output(Command::new("git").current_dir(root).args(["describe", "--always", "--dirty"]));
         let commit = commit.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
-        let path = folder.join(format!("{commit}{}.jsonl", if short { "-short" } else { "" }));
+        let path = folder.join(format!("{commit}.jsonl"));
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let versions = proxies.iter().map(|(name, program)| peers::version(name, program));
         let versions = versions.collect::<Vec<_>>().join("; ");
         let (command, machine) = (command(), machine());
         let heading = format!("`{command}` at commit `{commit}`, {machine}: {versions}.");
-        let mut record = Self { file, path, heading };
+        let begin = begin(task);
+        let mut record = Self { file, path, heading, begin };
         let first = serde_json::json!({ "command": command, "commit": commit, "machine": machine, "versions": versions });
         record.note(&first.to_string())?;
         Ok(record)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// One more line.
-    pub(super) fn note(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn note(&mut self, line: &str) -> Result<()> {
         writeln!(self.file, "{line}").with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     /// Puts the table into a page, in the place of the one before.
-    pub(super) fn publish(&self, page: &Path, table: &str) -> Result<()> {
+    pub(crate) fn publish(&self, page: &Path, table: &str) -> Result<()> {
         let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
-        let fresh = replaced(&text, &format!("{}\n\n{table}", self.heading))
-            .with_context(|| format!("{} lacks the marks `{BEGIN}` and `{END}`", page.display()))?;
+        let fresh = replaced(&text, &self.begin, &format!("{}\n\n{table}", self.heading))
+            .with_context(|| format!("{} lacks the marks `{}` and `{END}`", page.display(), self.begin))?;
         fs::write(page, fresh).with_context(|| format!("cannot write {}", page.display()))
     }
 }
 
-fn replaced(page: &str, table: &str) -> Result<String> {
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+fn begin(task: &str) -> String {
+    format!("<!-- The table from here on is written by `cargo xtask {task} --record`. -->")
+}
+
+fn replaced(page: &str, begin: &str, table: &str) -> Result<String> {
+    let parts = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else { bail!("no place for a table") };
-    Ok(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n\n{table}\n{END}{after}"))
 }
 
 /// The command as it was typed.
@@ -86,10 +91,11 @@ mod tests {
 
     #[test]
     fn a_table_takes_the_place_of_the_one_before() {
-        let page = format!("# Faults\n\n{BEGIN}\n\nold\n{END}\n\nMore.\n");
-        let fresh = replaced(&page, "new").unwrap();
-        assert_eq!(fresh, format!("# Faults\n\n{BEGIN}\n\nnew\n{END}\n\nMore.\n"));
-        assert_eq!(replaced(&fresh, "newer").unwrap(), fresh.replace("\nnew\n", "\nnewer\n"));
-        assert!(replaced("# Faults\n", "new").is_err());
+        let begin = begin("faults");
+        let page = format!("# Faults\n\n{begin}\n\nold\n{END}\n\nMore.\n");
+        let fresh = replaced(&page, &begin, "new").unwrap();
+        assert_eq!(fresh, format!("# Faults\n\n{begin}\n\nnew\n{END}\n\nMore.\n"));
+        assert_eq!(replaced(&fresh, &begin, "newer").unwrap(), fresh.replace("\nnew\n", "\nnewer\n"));
+        assert!(replaced("# Faults\n", &begin, "new").is_err());
     }
 }
