@@ -126,6 +126,7 @@ impl Want<'_> {
         let made = async {
             let (lease, dialled) = self.reach(permit, deadline, Alpn::Pool).await?;
             if ahead.room.is_halved_by(&*dialled.io.socket()) {
+                self.worker.edge.reserves.tell_of_shortage();
                 return Ok(false);
             }
             let address = dialled.address;

@@ -13,6 +13,7 @@ use nearside_core::random::Random;
 use nearside_core::{BackendId, BackendKey};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -138,11 +139,14 @@ pub struct Reserves {
     /// Differs from process to process, so that PoPs do not keep time with each other.
     seed: RandomState,
     coming: watch::Sender<Weak<Live>>,
+    /// Whether it was told that descriptors are short.
+    told: AtomicBool,
 }
 
 impl Default for Reserves {
     fn default() -> Self {
-        Self { by_key: Mutex::default(), seed: RandomState::new(), coming: watch::Sender::default() }
+        let (by_key, coming) = (Mutex::default(), watch::Sender::default());
+        Self { by_key, seed: RandomState::new(), coming, told: AtomicBool::new(false) }
     }
 }
 
@@ -158,6 +162,16 @@ impl Reserves {
     pub(super) fn is_ready(&self, live: &Live, id: BackendId) -> bool {
         let Some((rules, key)) = warm::rules(live, id).zip(Key::of(live, id)) else { return true };
         self.find(&key.backend).is_some_and(|reserve| reserve.is_ready(&key, rules))
+    }
+
+    /// Says, once, that nothing is made ahead for want of descriptors.
+    pub(super) fn tell_of_shortage(&self) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "half of the descriptors are taken: no connections are made ready while it is so; raise LimitNOFILE, \
+                 or lower connections.prewarm"
+            );
+        }
     }
 
     /// Tells the workers which generation is about to go live.

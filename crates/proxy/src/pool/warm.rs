@@ -164,6 +164,10 @@ impl Warmer {
 
     /// Looks what is missing, and begins to make it.
     pub(super) fn look(&mut self, of: Of<'_>) {
+        if self.worker.is_strained() {
+            // It has more to do than it can, and nobody has asked for these.
+            return;
+        }
         let live = self.worker.edge.live.load_full();
         let Some(mut slots) = self.worker.pools.to_warm(&live) else { return };
         let next = self.coming.upgrade();

@@ -9,13 +9,18 @@ use nearside_core::policy::{Protocol, ProxyProtocol};
 use nearside_health::Fault;
 use tokio::sync::Semaphore;
 
-/// Looks at everything, as in another second, and waits until what is missing was made.
-async fn second(warmer: &mut Warmer) {
+/// Closes what is over, as in another second.
+async fn sweep(warmer: &Warmer) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::time::resume();
     let live = warmer.worker.edge.live.load_full();
     warmer.worker.pools.sweep(&live);
+}
+
+/// The same, and then looks at everything and waits until what is missing was made.
+async fn second(warmer: &mut Warmer) {
+    sweep(warmer).await;
     warmer.look(Of::All);
     warmer.finish().await;
 }
@@ -202,10 +207,12 @@ async fn they_are_renewed_before_they_are_over() {
         });
         let mut warmer = warm(&world, 0).await;
         let least = if protocol == Protocol::H1 { 4 } else { 1 };
-        for second_of in 0..30 {
-            second(&mut warmer).await;
+        for second in 0..30 {
+            sweep(&warmer).await;
             let ready = idle(&warmer) + shared(&warmer);
-            assert!((least..=2 * least).contains(&ready), "{ready} in second {second_of}, {protocol:?}");
+            assert!((least..=2 * least).contains(&ready), "{ready} in second {second}, {protocol:?}");
+            warmer.look(Of::All);
+            warmer.finish().await;
             assert!(world.edge.reserves.are_ready(&world.live()));
         }
         assert!(backend.accepted() >= 3 * least, "{} in 30 s, {protocol:?}", backend.accepted());
@@ -278,6 +285,19 @@ async fn none_are_kept_while_descriptors_are_short() {
     second(&mut warmer).await;
     second(&mut warmer).await;
     backend.has_open(4).await;
+}
+
+#[tokio::test]
+async fn none_are_made_by_a_worker_that_has_too_much_to_do() {
+    let backend = Sample::h1(OK).await;
+    let world = World::new(&[backend.address], |_| {});
+    let mut warmer = Warmer::new(world.worker(0));
+    warmer.worker.strain(true);
+    second(&mut warmer).await;
+    assert_eq!(backend.accepted(), 0);
+    warmer.worker.strain(false);
+    second(&mut warmer).await;
+    backend.has_accepted(4).await;
 }
 
 #[tokio::test]
