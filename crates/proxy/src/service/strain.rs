@@ -48,43 +48,40 @@ pub(super) async fn watch(worker: Arc<Worker>) {
     loop {
         let due = Instant::now() + TICK;
         sleep_until(due).await;
-        let limit = worker.edge.live.load().generation.limits.queue_delay;
-        worker.strain(queue.is_standing(due, Look::now(), limit));
+        let (now, limit) = (Instant::now(), worker.edge.live.load().generation.limits.queue_delay);
+        worker.strain(queue.is_standing(due, now, limit, has_run));
     }
 }
 
-/// The clocks at one moment.
-#[derive(Clone, Copy, Debug)]
-struct Look {
-    at: Instant,
-    /// How long this thread has run since it began.
-    ran: Duration,
-}
-
-impl Look {
-    fn now() -> Self {
-        let ran = clock_gettime(ClockId::ThreadCPUTime);
-        Self { at: Instant::now(), ran: Duration::try_from(ran).unwrap_or_default() }
-    }
+/// How long this thread has run since it began.
+fn has_run() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// What was seen of a worker's queue.
 #[derive(Debug, Default)]
 struct Queue {
-    /// The first of the looks, up to now, that all came too late.
-    first: Option<Look>,
+    /// When the first of the looks was that all came too late up to now, and how long the thread had run then.
+    first: Option<(Instant, Duration)>,
 }
 
 impl Queue {
     /// Notes that what was due at `due` had its turn at `now`; whether all has waited too long for too long.
-    fn is_standing(&mut self, due: Instant, now: Look, limit: Duration) -> bool {
-        if limit.is_zero() || now.at.saturating_duration_since(due) <= limit {
+    fn is_standing(
+        &mut self,
+        due: Instant,
+        now: Instant,
+        limit: Duration,
+        has_run: impl FnOnce() -> Duration,
+    ) -> bool {
+        if limit.is_zero() || now.saturating_duration_since(due) <= limit {
             self.first = None;
             return false;
         }
-        let first = *self.first.get_or_insert(now);
-        let stood = now.at.saturating_duration_since(first.at);
-        stood >= STANDING && now.ran.saturating_sub(first.ran) >= stood / AT_WORK
+        let ran = has_run();
+        let (since, ran_before) = *self.first.get_or_insert((now, ran));
+        let stood = now.saturating_duration_since(since);
+        stood >= STANDING && ran.saturating_sub(ran_before) >= stood / AT_WORK
     }
 }
 
@@ -96,11 +93,11 @@ mod tests {
 
     /// What is said of waits that follow each other, in milliseconds, of a worker that runs in one of `idle` of them.
     fn check(waits: &[u64], idle: u32, limit: Duration, expected: &[bool]) {
-        let (mut queue, mut now) = (Queue::default(), Look { at: Instant::now(), ran: Duration::ZERO });
+        let (mut queue, mut now, mut ran) = (Queue::default(), Instant::now(), Duration::ZERO);
         let said = waits.iter().map(|wait| {
-            let (due, wait) = (now.at + TICK, Duration::from_millis(*wait));
-            now = Look { at: due + wait, ran: now.ran + wait / idle };
-            queue.is_standing(due, now, limit)
+            let (due, wait) = (now + TICK, Duration::from_millis(*wait));
+            (now, ran) = (due + wait, ran + wait / idle);
+            queue.is_standing(due, now, limit, || ran)
         });
         assert_eq!(said.collect::<Vec<_>>(), expected, "{waits:?}");
     }
