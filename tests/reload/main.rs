@@ -87,6 +87,27 @@ async fn no_old_certificate_after_the_first_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_share_of_requests_that_is_written_down_errors_are_never_left_out() {
+    let stage = Stage::new().await;
+    let client = client::reqwest(&stage.edge, false);
+    stage.edge.reload(|text| format!("{text}observe: {{ access_log: {{ sample: 0% }} }}\n")).await;
+    for path in ["/a", "/b", "/%00", "/c"] {
+        let status = client.get(url(&stage.edge, path)).send().await.unwrap().status();
+        assert_eq!(status.as_u16(), if path == "/%00" { 400 } else { 200 });
+    }
+    let whole = |text: String| text.replace("sample: 0%", "sample: 100%");
+    stage.edge.reload(whole).await;
+    assert!(client.get(url(&stage.edge, "/d")).send().await.unwrap().status().is_success());
+    let paths = eventually("the last record", async || {
+        let records = stage.edge.records();
+        let paths = records.iter().filter_map(|record| record["path"].as_str().map(str::to_owned));
+        Some(paths.collect::<Vec<_>>()).filter(|paths| paths.iter().any(|path| path == "/d"))
+    })
+    .await;
+    assert_eq!(paths, ["/%00", "/d"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_marked_region_gets_no_new_request_after_the_swap() {
     let stage = Stage::new().await;
     let load = Load::start(&stage.edge, 100);

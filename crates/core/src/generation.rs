@@ -214,6 +214,21 @@ pub struct Observe {
     pub admin: Option<SocketAddr>,
     /// Peers that may ask for a decision trace.
     pub debug_from: Box<[Cidr]>,
+    /// What is written down of requests.
+    pub access_log: AccessLog,
+}
+
+/// What is written down of requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AccessLog {
+    /// Of requests in which nothing happened that is always written down.
+    pub sample: Share,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { sample: Share::from_points(10_000) }
+    }
 }
 
 /// How strictly a load-time gate is held.

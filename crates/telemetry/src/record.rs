@@ -46,6 +46,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is written down, whatever share of requests is: an error, a refusal, a failover or a repeat.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        let told = self.reason.is_some_and(|reason| {
+            let family = reason.name().split_once('.').map(|(family, _)| family);
+            matches!(family, Some("refused" | "failed"))
+                || matches!(reason, Reason::WonFailover | Reason::WonFailOpen)
+        });
+        told || self.tries > 1 || self.status.is_none_or(|status| status >= 500)
+    }
+
     /// The pool that the request was for.
     #[must_use]
     pub fn pool(&self) -> Option<PoolId> {
@@ -165,6 +176,39 @@ mod tests {
             (b"r1".as_slice(), b"GET".as_slice(), b"a.example".as_slice(), b"/login".as_slice())
         );
         assert!(!asked.text.windows(6).any(|part| part == b"secret"));
+    }
+
+    #[test]
+    fn errors_refusals_failovers_and_repeats_are_notable() {
+        let usual = Record {
+            time: SystemTime::UNIX_EPOCH,
+            asked: Asked::default(),
+            client: IpAddr::from([192, 0, 2, 7]),
+            peer: IpAddr::from([192, 0, 2, 7]),
+            protocol: Protocol::Http2,
+            tls: None,
+            generation: Arc::default(),
+            route: None,
+            backend: None,
+            reason: Some(Reason::WonLatency),
+            status: Some(404),
+            tries: 1,
+            total: Duration::ZERO,
+            connect: None,
+            first_byte: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
+        let with = |reason| Record { reason, ..usual.clone() }.is_notable();
+        assert!(!usual.is_notable() && !with(None) && !with(Some(Reason::NoRoutePath)));
+        assert!(
+            with(Some(Reason::WonFailover))
+                && with(Some(Reason::RefusedLimit))
+                && with(Some(Reason::FailedClientGone))
+        );
+        assert!(Record { status: Some(500), ..usual.clone() }.is_notable());
+        assert!(Record { status: None, ..usual.clone() }.is_notable());
+        assert!(Record { tries: 2, ..usual }.is_notable());
     }
 
     #[test]

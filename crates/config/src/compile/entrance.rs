@@ -2,8 +2,9 @@
 
 use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
 use nearside_core::generation::{
-    CertificateSource, Checks, ClientIp, Limits, Listener, ListenerKind, Observe, Shutdown, Tls,
+    AccessLog, CertificateSource, Checks, ClientIp, Limits, Listener, ListenerKind, Observe, Shutdown, Tls,
 };
+use nearside_core::policy::Share;
 
 pub(super) fn listener(listener: &document::Listener) -> Listener {
     let offers = |protocol| listener.protocols.0.contains(&protocol);
@@ -52,7 +53,11 @@ pub(super) fn shutdown(shutdown: &document::Shutdown) -> Shutdown {
 }
 
 pub(super) fn observe(observe: &document::Observe) -> Observe {
-    Observe { admin: observe.admin, debug_from: observe.debug_from.iter().copied().collect() }
+    Observe {
+        admin: observe.admin,
+        debug_from: observe.debug_from.iter().copied().collect(),
+        access_log: AccessLog { sample: Share::from_points(observe.access_log.sample.0) },
+    }
 }
 
 pub(super) fn checks(checks: &document::Checks) -> Checks {

@@ -3,7 +3,7 @@
 use crate::node::{Kind, Node};
 use crate::reader::Reader;
 use crate::scalar::answer::RedirectStatus;
-use crate::scalar::quantity::{Pause, Time};
+use crate::scalar::quantity::{Pause, Percent, Time};
 use crate::scalar::{Int, words};
 use crate::shape::{Form, Shape, Some1, document};
 use nearside_core::generation::{Cidr, ClientIpFrom, ClientIpHeader, Gate};
@@ -181,6 +181,17 @@ document! {
         admin: Option<SocketAddr> = None,
         /// The peers that may ask for `X-Nearside-Explain`.
         debug_from: Vec<Cidr> = Vec::new(),
+        /// The access log.
+        access_log: AccessLog = AccessLog::default(),
+    }
+}
+
+document! {
+    settings
+    /// The access log: a line of JSON for each request.
+    AccessLog {
+        /// The share of requests that is written down. Errors, refusals, failovers and repeats always are.
+        sample: Percent<10_000> = Percent(10_000),
     }
 }
 

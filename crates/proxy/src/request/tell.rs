@@ -16,14 +16,9 @@ impl Visit<'_> {
             End::Answered => self.note.reason.or(self.plan.map(|plan| plan.reason)),
         };
         let total = self.started.elapsed();
-        let record = Record {
+        let mut record = Record {
             time: SystemTime::now() - total,
-            asked: Asked::new(
-                self.reference.as_str(),
-                head.method_text().as_bytes(),
-                head.authority().host().as_bytes(),
-                head.path().as_bytes(),
-            ),
+            asked: Asked::default(),
             client: self.believed.address,
             peer: self.connection.peer.ip(),
             protocol: match head.version() {
@@ -45,7 +40,21 @@ impl Visit<'_> {
             bytes_out: self.note.bytes_out,
         };
         self.live.cells.record(&record);
+        if !self.is_sampled() && !record.is_notable() {
+            return;
+        }
+        record.asked = Asked::new(
+            self.reference.as_str(),
+            head.method_text().as_bytes(),
+            head.authority().host().as_bytes(),
+            head.path().as_bytes(),
+        );
         self.worker.edge.access.write(record);
+    }
+
+    /// Whether it is one of those that are written down although nothing happened.
+    fn is_sampled(&self) -> bool {
+        self.number % 10_000 < u64::from(self.live.generation.observe.access_log.sample.points())
     }
 
     /// Tells that a stream to `backend` was ended from here.
