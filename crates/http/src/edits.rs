@@ -52,12 +52,14 @@ impl Edits {
     /// Forgets the changes and starts with those of `template`.
     pub fn start(&mut self, template: &Self) {
         self.removed = template.removed;
-        self.names.clone_from(&template.names);
+        if !(self.names.is_empty() && template.names.is_empty()) {
+            self.names.clone_from(&template.names);
+        }
         self.added = template.added;
         self.lines.clear();
         self.lines.extend_from_slice(&template.lines);
-        self.target.clone_from(&template.target);
-        self.host.clone_from(&template.host);
+        self.target = template.target.clone();
+        self.host = template.host.clone();
     }
 
     /// Where the value of the first line of this class stands, to be filled in later. It holds as long as nothing is

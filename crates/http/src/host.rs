@@ -9,11 +9,15 @@ use std::net::Ipv6Addr;
 const LONGEST: usize = 253;
 
 /// A host in lower case without trailing dot (or an IPv6 address in brackets), and a port if one was named.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Authority {
     text: String,
     host_len: usize,
     port: Option<u16>,
+    /// What was read last. The next request on a connection mostly names the same, which is not read again then.
+    raw: Vec<u8>,
+    /// Whether what was read last counts.
+    named: bool,
 }
 
 impl Authority {
@@ -32,7 +36,18 @@ impl Authority {
     /// # Errors
     /// As [`Authority::parse`].
     pub fn read(&mut self, raw: &[u8]) -> Result<(), Refusal> {
-        self.clear();
+        if raw != self.raw || raw.is_empty() {
+            self.clear();
+            self.raw.clear();
+            self.text.clear();
+            self.read_anew(raw)?;
+            self.raw.extend_from_slice(raw);
+        }
+        self.named = true;
+        Ok(())
+    }
+
+    fn read_anew(&mut self, raw: &[u8]) -> Result<(), Refusal> {
         let port = match raw {
             [b'[', rest @ ..] => self.read_address(rest)?,
             _ => self.read_name(raw)?,
@@ -46,31 +61,30 @@ impl Authority {
         Ok(())
     }
 
-    /// Forgets the host and keeps the space.
+    /// Forgets the host.
     pub fn clear(&mut self) {
-        self.text.clear();
-        self.host_len = 0;
-        self.port = None;
+        self.named = false;
     }
 
     /// Host and port as they are sent on; empty when the request has no host.
     pub fn as_str(&self) -> &str {
-        &self.text
+        if self.named { &self.text } else { "" }
     }
 
     /// The host alone.
     pub fn host(&self) -> &str {
-        self.text.get(..self.host_len).unwrap_or_default()
+        self.as_str().get(..self.host_len).unwrap_or_default()
     }
 
     /// The port, if one was named.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.port.filter(|_| self.named)
     }
 
     /// Whether both name the same host and port, where no port means `default_port`.
     pub fn agrees(&self, other: &Self, default_port: u16) -> bool {
-        self.host() == other.host() && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+        self.host() == other.host()
+            && self.port().unwrap_or(default_port) == other.port().unwrap_or(default_port)
     }
 
     /// Takes a name; returns what stands after it.
@@ -105,6 +119,14 @@ impl Authority {
         rest.get(1..).ok_or(Refusal::Host)
     }
 }
+
+impl PartialEq for Authority {
+    fn eq(&self, other: &Self) -> bool {
+        (self.as_str(), self.port()) == (other.as_str(), other.port())
+    }
+}
+
+impl Eq for Authority {}
 
 /// The port after its colon; a colon alone means none (RFC 3986, 3.2.3).
 fn read_port(raw: &[u8]) -> Result<Option<u16>, Refusal> {
@@ -152,6 +174,25 @@ mod tests {
         check("[::1]", "[::1]");
         check("[::1]:", "[::1]");
         check("[2001:DB8:0::1]:443", "[2001:db8::1]:443");
+    }
+
+    #[test]
+    fn what_is_read_into_used_space_is_what_came_last() {
+        let mut authority = Authority::default();
+        for raw in ["A.example:80", "b.example", "b.example", "[::1]:443", "b.example", "A.example:80"] {
+            authority.read(raw.as_bytes()).unwrap();
+            assert_eq!(authority, Authority::parse(raw.as_bytes()).unwrap());
+            authority.clear();
+            assert_eq!(authority, Authority::default());
+            assert_eq!((authority.host(), authority.port()), ("", None));
+        }
+        for _ in 0..2 {
+            assert_eq!(authority.read(b"a,b"), Err(Refusal::Host));
+            assert_eq!(authority.as_str(), "");
+            assert_eq!(authority.read(b""), Err(Refusal::Host));
+        }
+        authority.read(b"A.example:80").unwrap();
+        assert_eq!(authority.as_str(), "a.example:80");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Known: the field names that a rule speaks of, so that later rules compare one byte.
 
-/// Declares the names, ordered by length, and with them the table of [`Known::classify`].
+/// Declares the names, and with them the table of [`Known::classify`].
 macro_rules! names {
     ($($variant:ident $name:literal),* $(,)?) => {
         /// A field name that some rule speaks of; all others are `Other`.
@@ -78,10 +78,11 @@ names! {
     ProxyAuthenticationInfo "proxy-authentication-info",
 }
 
-const LONGEST: usize = 25;
+/// Which of `NAMES` a token may be, by its [`place`].
+const PLACES: [[u8; 2]; 256] = places();
 
-/// Where the names of each length start in `NAMES`.
-const STARTS: [usize; LONGEST + 2] = starts();
+/// Of no name.
+const NOWHERE: u8 = u8::MAX;
 
 /// A set of names, one bit each.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -138,15 +139,10 @@ pub(crate) const PROTECTED: Set = Set::of(&[
 impl Known {
     /// The class of a token, whatever its case.
     pub fn classify(name: &[u8]) -> Self {
-        let row = match (STARTS.get(name.len()), STARTS.get(name.len() + 1)) {
-            (Some(start), Some(end)) => NAMES.get(*start..*end).unwrap_or_default(),
-            _ => &[],
-        };
-        // Names of one length mostly differ in their first letter, which is cheaper to compare than the name.
-        let first = name.first().map_or(0, |byte| byte | 0x20);
-        for (known, class) in row {
-            let known = known.as_bytes();
-            if known.first() == Some(&first) && same(name, known) {
+        for index in PLACES.get(place(name)).copied().unwrap_or([NOWHERE; 2]) {
+            if let Some((known, class)) = NAMES.get(usize::from(index))
+                && same(name, known.as_bytes())
+            {
                 return *class;
             }
         }
@@ -209,13 +205,15 @@ impl Set {
 /// only tokens that become these by setting a bit of each byte are the same in upper case; so eight bytes are
 /// compared in one step.
 fn same(token: &[u8], name: &[u8]) -> bool {
+    if token.len() != name.len() {
+        return false;
+    }
     const LOWER: u64 = 0x2020_2020_2020_2020;
     let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
     match (token.last_chunk(), name.last_chunk()) {
         (Some(end), Some(name_end)) => {
             let (words, name_words) = (token.as_chunks::<8>().0, name.as_chunks::<8>().0);
-            token.len() == name.len()
-                && word(end) == word(name_end)
+            word(end) == word(name_end)
                 && words.iter().zip(name_words).all(|(word_of, name_word)| word(word_of) == word(name_word))
         }
         _ => token.eq_ignore_ascii_case(name),
@@ -251,24 +249,37 @@ const fn dashed(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
 
-#[expect(clippy::indexing_slicing, reason = "runs while compiling, where a bad index is a compile error")]
-const fn starts() -> [usize; LONGEST + 2] {
-    let mut starts = [0; LONGEST + 2];
+/// A number below 256, the same for a token in upper and lower case. At most two of the names share one.
+const fn place(token: &[u8]) -> usize {
+    let (first, last) = match token {
+        [] => (0, 0),
+        [only] => (*only, *only),
+        [first, .., last] => (*first, *last),
+    };
+    (token.len() + 3 * (first | 0x20) as usize + (last | 0x20) as usize) & 0xff
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "runs while compiling, where a bad index is a compile error"
+)]
+const fn places() -> [[u8; 2]; 256] {
+    let mut places = [[NOWHERE; 2]; 256];
     let mut index = 0;
-    let mut length = 0;
-    while length < starts.len() {
-        while index < NAMES.len() && NAMES[index].0.len() < length {
-            index += 1;
-        }
-        starts[length] = index;
-        length += 1;
+    while index < NAMES.len() {
+        let at = place(NAMES[index].0.as_bytes());
+        let second = (places[at][0] != NOWHERE) as usize;
+        assert!(places[at][second] == NOWHERE, "three names in one place");
+        places[at][second] = index as u8;
+        index += 1;
     }
-    starts
+    places
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HOP_BY_HOP, Known, LONGEST, NAMES, alike, is_twin};
+    use super::{HOP_BY_HOP, Known, NAMES, alike, is_twin};
 
     #[test]
     fn every_name_is_found_in_any_case() {
@@ -277,8 +288,6 @@ mod tests {
             assert_eq!(Known::classify(name.to_uppercase().as_bytes()), *known, "{name}");
             assert_eq!((known.name(), *known as usize), (Some(*name), index));
         }
-        assert!(NAMES.is_sorted_by_key(|(name, _)| name.len()));
-        assert_eq!(NAMES.last().map(|(name, _)| name.len()), Some(LONGEST));
         assert!((Known::Other as u8) < 64, "a set has 64 bits");
     }
 

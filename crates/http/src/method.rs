@@ -43,6 +43,22 @@ impl Method {
         }
     }
 
+    /// The text of a method that has a class of its own.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Patch => "PATCH",
+            Self::Trace => "TRACE",
+            Self::Connect => "CONNECT",
+            Self::Other => return None,
+        })
+    }
+
     /// Whether sending it twice does what sending it once does (RFC 9110, 9.2.2). Of an unknown one we do not know.
     pub const fn is_idempotent(self) -> bool {
         matches!(self, Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options | Self::Trace)
@@ -62,6 +78,9 @@ mod tests {
     fn a_method_is_known_by_its_exact_text() {
         assert_eq!(Method::classify(b"GET"), Method::Get);
         assert_eq!(Method::classify(b"get"), Method::Other);
+        for name in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"] {
+            assert_eq!(Method::classify(name.as_bytes()).name(), Some(name));
+        }
         assert!(Method::Put.is_idempotent() && !Method::Put.is_safe());
         assert!(!Method::Post.is_idempotent() && !Method::Other.is_idempotent());
     }

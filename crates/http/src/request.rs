@@ -95,7 +95,8 @@ impl RequestHead {
 
     /// The method as it was sent: a token.
     pub fn method_text(&self) -> &str {
-        std::str::from_utf8(self.method_text.of(self.fields.buffer())).unwrap_or_default()
+        let sent = || std::str::from_utf8(self.method_text.of(self.fields.buffer())).unwrap_or_default();
+        self.method.name().unwrap_or_else(sent)
     }
 
     /// The version that the client speaks.

@@ -32,7 +32,6 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use vigil::{Seen, Vigil};
 
@@ -151,10 +150,14 @@ impl Journey<'_, '_> {
     /// choose from, it waits until a place at one of them is free: among no more than may wait, and no longer than
     /// for a connection.
     async fn enter(&mut self, head: &RequestHead, plan: &mut Plan) -> Result<Place, Reason> {
-        let live = self.live;
-        if let Some(place) = live.evidence.enter(plan.backend) {
-            return Ok(place);
+        match self.live.evidence.enter(plan.backend) {
+            Some(place) => Ok(place),
+            None => Box::pin(self.enter_later(head, plan)).await,
         }
+    }
+
+    async fn enter_later(&mut self, head: &RequestHead, plan: &mut Plan) -> Result<Place, Reason> {
+        let live = self.live;
         let pool = live.evidence.pool(plan.pool).ok_or(Reason::RefusedOverload)?;
         let waiting = pool.wait(self.pool.connections.max_pending).ok_or(Reason::RefusedOverload)?;
         let within = Instant::now() + self.pool.timeouts.connect;
@@ -189,7 +192,6 @@ impl Journey<'_, '_> {
         let mut checkout = pin!(worker.pools.checkout(worker, self.live, errand));
         let connected = match poll_fn(|cx| Poll::Ready(checkout.as_mut().poll(cx))).await {
             Poll::Ready(connected) => connected,
-            // Boxed, so that the many requests that find a kept connection do not carry the state of a wait.
             Poll::Pending => match Box::pin(self.connect(client.head(), id, checkout)).await {
                 Some(connected) => connected,
                 None => return Next::Stop(End::Unanswered(Reason::FailedTimeout)),
@@ -310,7 +312,8 @@ impl Journey<'_, '_> {
             Ok(()) => {
                 self.judge_status(id, conn.head().status(), !vigil.noted());
                 if carried.tunnel {
-                    return self.carry_tunnel(client, id, conn, deadline).await;
+                    // Boxed, as all that few requests need, so that the many others do not carry its state.
+                    return Box::pin(self.carry_tunnel(client, id, conn, deadline)).await;
                 }
                 let visit = &*self.visit;
                 visit.worker.pools.give_back(visit.worker, &visit.live, id, conn);
@@ -389,9 +392,6 @@ impl Journey<'_, '_> {
         Next::Decide
     }
 }
-
-/// The longest that a client may take to take an answer of our own.
-pub(crate) const OWN_ANSWER: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

@@ -180,11 +180,21 @@ impl Reference {
     }
 }
 
+/// Sixteen digits, eight at a time: each nibble is moved into a byte of its own and becomes its digit there.
 fn hex(number: u64) -> [u8; 16] {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let digits = |half: u64| {
+        let mut nibbles = half;
+        for (shift, kept) in [(16, 0x0000_ffff_0000_ffff), (8, 0x00ff_00ff_00ff_00ff), (4, ONES * 15)] {
+            nibbles = (nibbles | nibbles << shift) & kept;
+        }
+        let letters = (nibbles + ONES * 6) >> 4 & ONES;
+        (nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+    };
     let mut text = [0; 16];
-    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(number.to_be_bytes()) {
-        *pair = [digit(byte >> 4), digit(byte & 15)];
+    let halves = [number >> 32, number & 0xffff_ffff];
+    for (part, half) in text.as_chunks_mut().0.iter_mut().zip(halves) {
+        *part = digits(half);
     }
     text
 }
@@ -286,6 +296,7 @@ mod tests {
     fn a_ref_is_sixteen_digits() {
         assert_eq!(reference(0xabc).as_str(), "0000000000000abc");
         assert_eq!(reference(u64::MAX).as_str(), "ffffffffffffffff");
+        assert_eq!(reference(0x0123_4567_89ab_cdef).as_str(), "0123456789abcdef");
     }
 
     #[test]

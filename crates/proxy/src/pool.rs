@@ -177,7 +177,7 @@ impl Pools {
     pub fn give_back(&self, worker: &Worker, live: &Live, backend: BackendId, conn: Conn) {
         let Conn { kind, link: Link { slot, address, lease } } = conn;
         let Kind::H1(upstream) = kind else { return };
-        let said = crate::side::Backend::head(&upstream).keep_alive_timeout();
+        let said = crate::side::Backend::head(&*upstream).keep_alive_timeout();
         let pool = live.generation.backend(backend).and_then(|backend| live.generation.pool(backend.pool));
         let Some((io, pool)) = upstream.into_idle().zip(pool) else { return };
         let (key, since) = (Arc::clone(&slot.key), Instant::now());

@@ -87,14 +87,15 @@ pub async fn serve<C: Client>(
 ) -> Outcome {
     let mut visit = Visit::begin(worker, connection, client.head());
     let (mut end, place) = match visit.judge(client.head()) {
-        Verdict::Page(page, reason) => (visit.say(client, &page, reason, deadline).await, None),
+        // Boxed, so that a request that is forwarded does not carry the state of it.
+        Verdict::Page(page, reason) => (Box::pin(visit.say(client, &page, reason, deadline)).await, None),
         Verdict::Forward(plan, place) => {
             (exchange::forward(&mut visit, client, plan, deadline).await, Some(place))
         }
     };
     if let End::Unanswered(reason) = end {
         let page = visit.error(client.head(), reason);
-        end = visit.say(client, &page, Some(reason), deadline).await;
+        end = Box::pin(visit.say(client, &page, Some(reason), deadline)).await;
     }
     if let End::Cut(_) = end {
         client.abort();

@@ -109,7 +109,9 @@ fn lines(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 fn map<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize, length: Length) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(most);
     for (name, value) in fields {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        let unique = is_unique(name);
+        if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            value.set_sensitive(unique);
             map.append(name, value);
         }
     }
@@ -117,4 +119,10 @@ fn map<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize, leng
         map.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     map
+}
+
+/// Whether each message has another value of this field. To let HPACK remember those would fill its table with what never
+/// comes again, through which each message after it would have to look (RFC 7541, 6.2.3).
+fn is_unique(name: &[u8]) -> bool {
+    matches!(name, b"x-nearside-ref" | b"traceparent" | b"x-request-id")
 }

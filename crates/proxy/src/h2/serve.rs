@@ -296,7 +296,8 @@ where
         }
         let guard = Streams::enter(&self.streams);
         let service = Arc::clone(&self.service);
-        tokio::spawn(async move {
+        // Boxed, since a task is moved about before it begins.
+        tokio::spawn(Box::pin(async move {
             match Stream::begin(request, respond, service.scheme()) {
                 Ok(mut stream) => service.serve(&mut stream, &mut Deadline::default()).await,
                 Err(refused) => {
@@ -311,7 +312,7 @@ where
                 }
             }
             drop(guard);
-        });
+        }));
     }
 }
 

@@ -241,7 +241,7 @@ impl Want<'_> {
         if dialled.io.alpn() == Some(b"h2") {
             return Err(ConnectError::NoTunnel);
         }
-        let kind = Kind::H1(h1::Upstream::new(dialled.io, self.worker));
+        let kind = Kind::H1(Box::new(h1::Upstream::new(dialled.io, self.worker)));
         let link = Link { slot: Arc::clone(&self.slot), address: dialled.address, lease };
         Ok(Checkout { conn: Conn { kind, link }, reused: false, connect: span.start.elapsed() })
     }
@@ -307,7 +307,7 @@ impl Want<'_> {
         let Dialled { io, address, .. } = dialled;
         let connection = match self.begin(io, span.deadline).await? {
             Made::Alone(io) => {
-                let kind = Kind::H1(h1::Upstream::new(io, self.worker));
+                let kind = Kind::H1(Box::new(h1::Upstream::new(io, self.worker)));
                 return Ok(Conn { kind, link: Link { slot: Arc::clone(&self.slot), address, lease } });
             }
             Made::Shared(connection) => connection,
@@ -365,7 +365,7 @@ impl Want<'_> {
 
     fn reuse(&self, idle: Idle, connect: Duration) -> Checkout {
         let Idle { io, address, lease, .. } = idle;
-        let kind = Kind::H1(h1::Upstream::new(io, self.worker));
+        let kind = Kind::H1(Box::new(h1::Upstream::new(io, self.worker)));
         let link = Link { slot: Arc::clone(&self.slot), address, lease };
         Checkout { conn: Conn { kind, link }, reused: true, connect }
     }

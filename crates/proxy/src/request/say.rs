@@ -2,7 +2,7 @@
 
 use super::Visit;
 use crate::deadline::Deadline;
-use crate::exchange::{End, OWN_ANSWER};
+use crate::exchange::End;
 use crate::headers;
 use crate::page::Page;
 use crate::side::{Client, ClientError, Length};
@@ -10,6 +10,10 @@ use nearside_core::Reason;
 use nearside_http::{Edits, Known, Method, ResponseHead};
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
+
+/// The longest that a client may take to take an answer of our own.
+const OWN_ANSWER: Duration = Duration::from_secs(30);
 
 impl Visit<'_> {
     /// Answers with a page of our own.

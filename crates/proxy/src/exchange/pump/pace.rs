@@ -35,10 +35,12 @@ impl Pace {
             self.left = self.left.saturating_sub(now.saturating_duration_since(since));
         }
         let passed = bytes.saturating_sub(self.bytes);
-        self.bytes = bytes;
-        let earned = u128::from(passed) * 1_000_000_000 / u128::from(self.rate);
-        let earned = Duration::from_nanos(u64::try_from(earned).unwrap_or(u64::MAX));
-        self.left = self.left.saturating_add(earned).min(self.most);
+        if passed > 0 {
+            self.bytes = bytes;
+            let earned = u128::from(passed) * 1_000_000_000 / u128::from(self.rate);
+            let earned = Duration::from_nanos(u64::try_from(earned).unwrap_or(u64::MAX));
+            self.left = self.left.saturating_add(earned).min(self.most);
+        }
         waits.then(|| now + self.left)
     }
 }
