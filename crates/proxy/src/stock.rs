@@ -1,9 +1,9 @@
-//! The stock of one worker: read and write buffers, lent while bytes are there, and heads of answers, lent for an exchange.
+//! The stock of one worker: read and write buffers, lent while bytes are there, and heads, lent for an exchange.
 //!
 //! An idle connection holds no buffer; what it had serves the next busy one.
 
 use bytes::BytesMut;
-use nearside_http::ResponseHead;
+use nearside_http::{RequestHead, ResponseHead};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The least capacity of a lent buffer.
@@ -30,6 +30,8 @@ struct Shelf {
     made: u64,
     #[expect(clippy::vec_box, reason = "a head goes from the shelf to an exchange and back as one word")]
     heads: Vec<Box<ResponseHead>>,
+    #[expect(clippy::vec_box, reason = "as the others")]
+    requests: Vec<Box<RequestHead>>,
 }
 
 /// How a stock stands.
@@ -83,6 +85,22 @@ impl Stock {
         }
     }
 
+    /// Room for the head of a request.
+    #[must_use]
+    pub fn lend_request(&self) -> Box<RequestHead> {
+        self.shelf().requests.pop().unwrap_or_default()
+    }
+
+    /// Takes the head of a request back, whatever is in it.
+    pub fn give_back_request(&self, mut head: Box<RequestHead>) {
+        let small = head.fields().buffer().len() <= LARGEST_HEAD;
+        head.clear();
+        let mut shelf = self.shelf();
+        if small && shelf.requests.len() < KEPT {
+            shelf.requests.push(head);
+        }
+    }
+
     /// How the stock stands.
     #[must_use]
     pub fn count(&self) -> StockCount {
@@ -108,6 +126,24 @@ mod tests {
         let again = stock.lend();
         assert!(again.is_empty() && again.capacity() >= BUFFER);
         assert_eq!(stock.count(), StockCount { free: 0, made: 1 });
+    }
+
+    #[test]
+    fn a_head_given_back_is_lent_again_empty_and_a_large_one_is_let_go() {
+        let stock = Stock::default();
+        let read = |path: &str| {
+            let mut head = stock.lend_request();
+            let text = format!("GET /{path} HTTP/1.1\r\nhost: a\r\ncookie: secret\r\n\r\n");
+            nearside_http::request::parse(text.as_bytes(), &nearside_http::Limits::default(), &mut head)
+                .unwrap();
+            stock.give_back_request(head);
+            stock.shelf().requests.len()
+        };
+        assert_eq!(read("a"), 1);
+        let again = stock.lend_request();
+        assert!(again.fields().is_empty() && again.path().is_empty() && again.host().is_empty());
+        stock.give_back_request(again);
+        assert_eq!(read(&"a".repeat(LARGEST_HEAD)), 0);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 /// The client's side of one exchange on an HTTP/2 connection.
 #[derive(Debug)]
 pub struct Stream {
-    head: RequestHead,
+    head: Box<RequestHead>,
     body: Inbound,
     trailers: Option<Fields>,
     respond: SendResponse<Bytes>,
@@ -26,7 +26,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes a request up; `scheme` is the connection's own.
+    /// Takes a request up, into a head that was lent; `scheme` is the connection's own.
     ///
     /// # Errors
     /// The head is not taken.
@@ -34,18 +34,24 @@ impl Stream {
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
         scheme: &str,
+        mut head: Box<RequestHead>,
     ) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
         let body = Inbound::new(body);
         let is_head = parts.method == http::Method::HEAD;
-        match head::read_request(&Request::from_parts(parts, ()), scheme, body.is_end()) {
-            Ok(head) => {
+        match head::read_request(&Request::from_parts(parts, ()), scheme, body.is_end(), &mut head) {
+            Ok(()) => {
                 let expects = head.expects_continue();
                 let held = head.upgrade() == Upgrade::WebSocket;
                 Ok(Self { head, body, trailers: None, respond, answer: None, expects, held })
             }
             Err(refusal) => Err(Refused { refusal, respond, is_head }),
         }
+    }
+
+    /// The head, to be given back.
+    pub(super) fn into_head(self) -> Box<RequestHead> {
+        self.head
     }
 
     fn reset(&mut self, reason: Reason) {

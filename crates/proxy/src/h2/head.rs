@@ -10,7 +10,12 @@ use nearside_http::{Edits, Fields, Limits, Method, Refusal, RequestHead, Respons
 
 /// Reads a client's request. `h2` forgets the scheme of a request without `:authority`, so the connection's own is
 /// given with it.
-pub(super) fn read_request(request: &Request<()>, scheme: &str, end: bool) -> Result<RequestHead, Refusal> {
+pub(super) fn read_request(
+    request: &Request<()>,
+    scheme: &str,
+    end: bool,
+    into: &mut RequestHead,
+) -> Result<(), Refusal> {
     let uri = request.uri();
     let parts = Parts {
         method: request.method().as_str(),
@@ -20,9 +25,7 @@ pub(super) fn read_request(request: &Request<()>, scheme: &str, end: bool) -> Re
         protocol: request.extensions().get::<Protocol>().map(Protocol::as_str),
         end,
     };
-    let mut head = RequestHead::new();
-    head.read_parts(&parts, lines(request.headers()), &Limits::default())?;
-    Ok(head)
+    into.read_parts(&parts, lines(request.headers()), &Limits::default())
 }
 
 /// Writes a request to a backend; `None` when it cannot be said in HTTP/2.

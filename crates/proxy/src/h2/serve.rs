@@ -79,6 +79,9 @@ pub(super) trait Service: Send + Sync + 'static {
     /// The scheme of the connection.
     fn scheme(&self) -> &str;
 
+    /// What heads are lent by.
+    fn stock(&self) -> &Stock;
+
     /// How long clients are waited for.
     fn waits(&self) -> Waits;
 
@@ -105,6 +108,10 @@ struct Requests {
 impl Service for Requests {
     fn scheme(&self) -> &str {
         if self.connection.tls.is_some() { "https" } else { "http" }
+    }
+
+    fn stock(&self) -> &Stock {
+        &self.worker.stock
     }
 
     /// Before the head nobody knows which pool it will be, so the most patient one counts.
@@ -298,8 +305,11 @@ where
         let service = Arc::clone(&self.service);
         // Boxed, since a task is moved about before it begins.
         tokio::spawn(Box::pin(async move {
-            match Stream::begin(request, respond, service.scheme()) {
-                Ok(mut stream) => service.serve(&mut stream, &mut Deadline::default()).await,
+            match Stream::begin(request, respond, service.scheme(), service.stock().lend_request()) {
+                Ok(mut stream) => {
+                    service.serve(&mut stream, &mut Deadline::default()).await;
+                    service.stock().give_back_request(stream.into_head());
+                }
                 Err(refused) => {
                     let status = refused.status();
                     let (page, reference) = service.refuse(status);

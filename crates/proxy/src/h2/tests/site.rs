@@ -7,6 +7,7 @@ use crate::h2::tests::kit::{begin, read, write};
 use crate::headers::{self, Reference};
 use crate::page::Page;
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
+use crate::stock::Stock;
 use nearside_core::Reason;
 use nearside_http::{Edits, Known, ResponseHead};
 use std::future::poll_fn;
@@ -25,6 +26,7 @@ pub(super) struct Site {
     pub(super) taken: AtomicUsize,
     /// Lets `/wait` answer.
     pub(super) go: Notify,
+    pub(super) stock: Stock,
 }
 
 impl Site {
@@ -142,6 +144,10 @@ impl Site {
 impl Service for Site {
     fn scheme(&self) -> &str {
         "http"
+    }
+
+    fn stock(&self) -> &Stock {
+        &self.stock
     }
 
     fn waits(&self) -> Waits {
