@@ -1,19 +1,31 @@
-//! `cargo xtask compare`: cost per request and memory per idle connection, beside nginx in the same run.
+//! `cargo xtask compare`: cost per request and memory, beside nginx, HAProxy, Envoy and a minimal pingora-proxy in the same run.
 //!
-//! Both proxies have one worker, the same certificate, kept upstream connections and the same origin, write a record of
-//! each request, and take turns. Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it
-//! is CPU time, whose least of several rounds is good to a tenth or two.
+//! All proxies have one worker, the same certificate, kept upstream connections and the same origin, and take turns.
+//! Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it is CPU time, whose least of
+//! several rounds is good to a tenth or two.
 
+mod client;
 mod memory;
 mod meter;
-mod peers;
+mod proxy;
+mod reload;
+mod scenario;
+mod server;
+mod setup;
+mod table;
 
+use crate::peers::{self, Peer};
 use crate::process;
+use crate::record::Record;
 use crate::tools::{self, Need};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
+use client::Client;
 use meter::Meter;
-use peers::{Bench, Proxy};
-use std::process::Command;
+use proxy::{Proxy, Shape};
+use scenario::Scenario;
+use setup::{MANY, Setup};
+use std::path::PathBuf;
+use table::{Cost, Row};
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -21,100 +33,185 @@ pub(crate) struct Arguments {
     /// Rounds; the figure shown is the least of them.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Requests per round and scenario.
+    /// Requests per round of the cheapest scenarios; the dearer ones send a part of it.
     #[arg(long, default_value_t = 40_000)]
     requests: usize,
     /// Idle connections of the memory scenario; 0 leaves it out.
     #[arg(long, default_value_t = 5_000)]
     idle: usize,
+    /// Only these scenarios, by their letters.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// The proxies beside nearside.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["nginx", "haproxy", "envoy"])]
+    peers: Vec<Peer>,
+    /// Without the minimal proxy on pingora's own engine, which takes minutes to build.
+    #[arg(long)]
+    no_pingora: bool,
+    /// Writes the table into this page, between its two marks.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
-/// One way to send requests.
-struct Scenario {
-    name: &'static str,
-    title: &'static str,
-    tls: bool,
-    load: &'static [&'static str],
-}
-
-const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "A", title: "HTTP/1.1, 1 KB", tls: false, load: &["--h1", "-c64"] },
-    Scenario { name: "B", title: "HTTP/1.1 over TLS 1.3, 1 KB", tls: true, load: &["--h1", "-c64"] },
-    Scenario {
-        name: "C",
-        title: "HTTP/2 over TLS 1.3, 8 x 32 streams, 1 KB",
-        tls: true,
-        load: &["-c8", "-m32"],
-    },
-];
-
-/// Builds nearside with full optimisation, runs both proxies through every scenario, prints the table.
+/// Builds nearside with full optimisation, runs all proxies through every scenario, prints the table.
 ///
 /// # Errors
 /// When a tool is missing, a proxy does not start, or a request fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = process::root()?;
     tools::ensure(&[Need::Build, Need::Compare])?;
-    process::run(process::cargo(&root).args([
-        "build",
-        "--release",
-        "-p",
-        "nearside",
-        "-p",
-        "nearside-benches",
-    ]))?;
-    let bench = Bench::start(&root)?;
-    let meter = Meter::of_this_machine();
-    println!("\n| scenario | proxy | {} a request | ratio to nginx |", meter.unit());
-    println!("|---|---|---:|---:|");
-    for scenario in SCENARIOS {
-        let mut least: [Option<f64>; 2] = [None, None];
-        for _ in 0..arguments.rounds {
-            for (best, proxy) in least.iter_mut().zip(&bench.proxies) {
-                let cost = measure(scenario, proxy, arguments.requests, &meter)?;
-                *best = Some(best.map_or(cost, |best: f64| best.min(cost)));
+    let target = process::target(&root)?;
+    let folder = target.join("compare");
+    let mut programs = peers::find(&arguments.peers, &folder)?;
+    programs.extend(proxy::build(&root, &target, !arguments.no_pingora)?);
+    let mut record = Record::open("compare", &folder, &root, &programs)?;
+    let run = Run { arguments, meter: Meter::of_this_machine(), setup: Setup::start(&target)?, programs };
+    let mut rows = run.usual()?;
+    rows.extend(run.many_hosts()?);
+    let plain = rows.iter().find(|row| row.name == "B").and_then(|row| row.costs.last().cloned().flatten());
+    rows.extend(run.in_full(plain.as_ref())?);
+    let text = table::markdown(&run.columns(), &rows);
+    println!("\n{text}\nrecord: {}", record.path().display());
+    record.note(&text)?;
+    if let Some(page) = &arguments.record {
+        record.publish(&root.join(page), &text)?;
+    }
+    Ok(())
+}
+
+/// One run of the comparison.
+struct Run<'a> {
+    arguments: &'a Arguments,
+    meter: Meter,
+    setup: Setup,
+    programs: Vec<(&'static str, PathBuf)>,
+}
+
+impl Run<'_> {
+    /// All proxies in their usual configuration: H, A to F, G.
+    fn usual(&self) -> Result<Vec<Row>> {
+        let proxies = self.start(Shape::USUAL, |_| true)?;
+        let mut rows = Vec::new();
+        if self.wanted("H") {
+            let costs = self.each(&proxies, |proxy| memory::at_start(proxy).map(Some))?;
+            rows.push(Row {
+                name: "H",
+                title: "memory at the start".to_owned(),
+                unit: "KiB",
+                costs,
+                at_most: &[],
+            });
+        }
+        rows.extend(self.scenarios(scenario::USUAL, &proxies)?);
+        for (name, protocol, most) in [("G", "h1", 0.7), ("G2", "h2", 1.0)] {
+            if self.arguments.idle == 0 || !self.wanted(name) {
+                continue;
             }
+            let idle = self.arguments.idle;
+            let costs = self
+                .each(&proxies, |proxy| memory::a_connection(&self.setup, proxy, idle, protocol).map(Some))?;
+            let title = format!("each of {idle} idle TLS {protocol} connections");
+            let at_most: &[(&str, f64)] = if most < 1.0 { &[("nginx", 0.7)] } else { &[("nginx", 1.0)] };
+            rows.push(Row { name, title, unit: "KiB", costs, at_most });
         }
-        print(scenario, &bench.proxies, least);
+        Ok(rows)
     }
-    if arguments.idle > 0 {
-        memory::compare(&bench, arguments.idle)?;
-    }
-    println!(
-        "\nnginx: {}; {} requests a round, the least of {} rounds.",
-        bench.nginx_version, arguments.requests, arguments.rounds
-    );
-    Ok(())
-}
 
-fn print(scenario: &Scenario, proxies: &[Proxy; 2], least: [Option<f64>; 2]) {
-    let [nginx, _] = least;
-    for (proxy, cost) in proxies.iter().zip(least) {
-        if let (Some(cost), Some(nginx)) = (cost, nginx) {
-            let (name, title) = (scenario.name, scenario.title);
-            println!("| {name} {title} | {} | {cost:.1} | {:.2} |", proxy.name, cost / nginx);
+    /// The proxies that know hosts, with many of them: I, R.
+    fn many_hosts(&self) -> Result<Vec<Row>> {
+        if !self.wanted("I") && !self.wanted("R") {
+            return Ok(Vec::new());
         }
+        let proxies = self.start(Shape { hosts: MANY, ..Shape::USUAL }, |name| name != "pingora")?;
+        let mut rows = self.scenarios(scenario::ROUTING, &proxies)?;
+        if self.wanted("R") {
+            let requests = self.arguments.requests;
+            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, requests))?;
+            let title = "reload with 10,000 hosts, until in force".to_owned();
+            rows.push(Row { name: "R", title, unit: "ms", costs, at_most: &[] });
+        }
+        Ok(rows)
     }
-}
 
-/// One round: a warm-up, then the load while the proxy is metered.
-fn measure(scenario: &Scenario, proxy: &Proxy, requests: usize, meter: &Meter) -> Result<f64> {
-    let url = proxy.url(scenario.tls);
-    load(scenario, &url, requests / 10)?;
-    let reading = meter.begin(&proxy.workers()?)?;
-    load(scenario, &url, requests)?;
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
-    let requests = requests as f64;
-    Ok(reading.end()? / requests)
-}
-
-fn load(scenario: &Scenario, url: &str, requests: usize) -> Result<()> {
-    let mut command = Command::new("h2load");
-    command.args(scenario.load).arg(format!("-n{requests}")).arg(url);
-    let told = process::output(&mut command)?;
-    let whole = format!("{requests} succeeded, 0 failed");
-    if !told.contains(&whole) || !told.contains(&format!("status codes: {requests} 2xx")) {
-        bail!("not every request succeeded at {url}:\n{told}");
+    /// nearside alone, with its log and more to decide: S, beside what B has cost it.
+    fn in_full(&self, plain: Option<&Cost>) -> Result<Vec<Row>> {
+        if !self.wanted("S") {
+            return Ok(Vec::new());
+        }
+        let proxies = self.start(Shape { regions: 3, ..Shape::USUAL }, |name| name == "nearside")?;
+        let mut rows = self.scenarios(scenario::FULL, &proxies)?;
+        for cost in rows.iter_mut().flat_map(|row| &mut row.costs).flatten() {
+            cost.remark =
+                plain.map(|plain| format!("{:.2} x its B, at most 1.10", cost.figure / plain.figure));
+        }
+        Ok(rows)
     }
-    Ok(())
+
+    fn columns(&self) -> Vec<&'static str> {
+        self.programs.iter().map(|(name, _)| *name).collect()
+    }
+
+    fn wanted(&self, name: &str) -> bool {
+        self.arguments.only.is_empty()
+            || self.arguments.only.iter().any(|only| only.eq_ignore_ascii_case(name))
+    }
+
+    fn start(&self, shape: Shape, takes_part: impl Fn(&str) -> bool) -> Result<Vec<Proxy>> {
+        let mut proxies = Vec::new();
+        for (name, program) in self.programs.iter().filter(|(name, _)| takes_part(name)) {
+            let started = Proxy::start(name, program, &self.setup, shape);
+            proxies.extend(started.with_context(|| format!("{name} does not start"))?);
+        }
+        Ok(proxies)
+    }
+
+    /// One cost of every proxy, in the order of the columns; none for those that do not take part.
+    fn each(
+        &self,
+        proxies: &[Proxy],
+        cost: impl Fn(&Proxy) -> Result<Option<Cost>>,
+    ) -> Result<Vec<Option<Cost>>> {
+        let of = |name: &str| proxies.iter().find(|proxy| proxy.name == name);
+        self.programs.iter().map(|(name, _)| of(name).map_or(Ok(None), &cost)).collect()
+    }
+
+    /// The least of several rounds in which the proxies take turns.
+    fn scenarios(&self, scenarios: &'static [Scenario], proxies: &[Proxy]) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for scenario in scenarios.iter().filter(|scenario| self.wanted(scenario.name)) {
+            let mut least: Vec<Option<Cost>> = vec![None; self.programs.len()];
+            for _ in 0..self.arguments.rounds {
+                let costs = self.each(proxies, |proxy| self.round(scenario, proxy).map(Some))?;
+                for (least, cost) in least.iter_mut().zip(costs) {
+                    let smaller = |cost: &Cost| least.as_ref().is_none_or(|least| cost.figure < least.figure);
+                    if let Some(cost) = cost.filter(smaller) {
+                        *least = Some(cost);
+                    }
+                }
+            }
+            let title = scenario.title.to_owned();
+            let row = Row {
+                name: scenario.name,
+                title,
+                unit: self.meter.unit(),
+                costs: least,
+                at_most: scenario.at_most,
+            };
+            println!("{}", row.line(&self.columns()));
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// A warm-up, then the load while the proxy is metered.
+    fn round(&self, scenario: &Scenario, proxy: &Proxy) -> Result<Cost> {
+        let client = Client { setup: &self.setup };
+        let requests = scenario.requests(self.arguments.requests);
+        client.send(scenario, proxy, (requests / 10).max(64))?;
+        let reading = self.meter.begin(&proxy.server().workers()?)?;
+        client.send(scenario, proxy, requests)?;
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        let requests = requests as f64;
+        Ok(Cost::of(reading.end()? / requests))
+    }
 }

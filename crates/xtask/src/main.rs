@@ -34,7 +34,7 @@ struct Arguments {
 /// Every task; each variant is carried out by the file of its name.
 #[derive(Subcommand)]
 enum Task {
-    /// Counts instructions per request and memory per idle connection beside nginx in the same run.
+    /// What a request costs and what a connection holds, beside nginx, HAProxy, Envoy and pingora-proxy in the same run.
     Compare(compare::Arguments),
     /// Builds nearside and runs `nearside demo`: the whole product in one command.
     Demo(demo::Arguments),

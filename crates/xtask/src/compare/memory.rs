@@ -1,43 +1,45 @@
-//! Memory per idle TLS connection: private pages before and while many connections are held that each carried requests.
+//! Memory: what a proxy holds at the start, and what an idle TLS connection adds that has carried requests.
 
-use super::peers::Bench;
-use crate::process;
+use super::proxy::Proxy;
+use super::setup::Setup;
+use super::table::Cost;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-/// Prints the private KiB that each proxy needs per idle connection.
-pub(super) fn compare(bench: &Bench, connections: usize) -> Result<()> {
-    println!(
-        "\n| {connections} idle HTTP/1.1 TLS connections | private KiB at start | KiB a connection | ratio to nginx |"
-    );
-    println!("|---|---:|---:|---:|");
-    let mut nginx = None;
-    for proxy in &bench.proxies {
-        let workers = proxy.workers()?;
-        let before = private(&workers)?;
-        let program = process::target(&bench.root)?.join("release/idle");
-        let mut client = Command::new("sh")
-            .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""])
-            .arg(&program)
-            .args([proxy.tls_port().to_string(), connections.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the idle client")?;
-        let mut line = String::new();
-        BufReader::new(client.stdout.take().context("no output")?).read_line(&mut line)?;
-        if line.trim() != "held" {
-            bail!("the idle client could not hold {connections} connections to {}", proxy.name);
-        }
-        let each = (private(&workers)? - before) / to_float(connections);
-        client.stdin.take().context("no input")?.write_all(b"\n")?;
-        client.wait()?;
-        let nginx = *nginx.get_or_insert(each);
-        println!("| {} | {before:.0} | {each:.1} | {:.2} |", proxy.name, each / nginx);
+/// The share of all its processes in memory, in KiB (`Pss`: what they share with others counts once).
+///
+/// # Errors
+/// When a process is gone.
+pub(super) fn at_start(proxy: &Proxy) -> Result<Cost> {
+    Ok(Cost::of(sum(&proxy.server().all()?, "Pss:")?))
+}
+
+/// Private KiB that each of `connections` idle connections needs; all carried 100 requests.
+///
+/// # Errors
+/// When not all connections can be held.
+pub(super) fn a_connection(setup: &Setup, proxy: &Proxy, connections: usize, protocol: &str) -> Result<Cost> {
+    let workers = proxy.server().workers()?;
+    let before = sum(&workers, "Private_")?;
+    let mut client = Command::new("sh")
+        .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""])
+        .arg(setup.tool("idle"))
+        .args([proxy.port(true).to_string(), connections.to_string(), protocol.to_owned()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the idle client")?;
+    let mut line = String::new();
+    BufReader::new(client.stdout.take().context("no output")?).read_line(&mut line)?;
+    if line.trim() != "held" {
+        bail!("the idle client could not hold {connections} connections to {}", proxy.name);
     }
-    Ok(())
+    let each = (sum(&workers, "Private_")? - before) / to_float(connections);
+    client.stdin.take().context("no input")?.write_all(b"\n")?;
+    client.wait()?;
+    Ok(Cost::of(each))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of connections is far below 2^52")]
@@ -45,13 +47,13 @@ fn to_float(count: usize) -> f64 {
     count as f64
 }
 
-/// Private KiB of these processes, from the kernel's summary of their mappings.
-fn private(pids: &[u32]) -> Result<f64> {
+/// KiB of these processes, from the kernel's summary of their mappings.
+fn sum(pids: &[u32], field: &str) -> Result<f64> {
     let mut sum = 0.0;
     for pid in pids {
-        let text =
-            fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("cannot read smaps_rollup")?;
-        for line in text.lines().filter(|line| line.starts_with("Private_")) {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        for line in text.lines().filter(|line| line.starts_with(field)) {
             let number = line.split_whitespace().nth(1).unwrap_or_default();
             sum += number.parse::<f64>().with_context(|| format!("no number in {line:?}"))?;
         }

@@ -1,0 +1,51 @@
+//! nearside with one worker thread, without limits for one address, since all clients have the same.
+
+use super::{Ports, Shape};
+use crate::compare::setup::{ORIGIN, Setup, host};
+use crate::process;
+use anyhow::Result;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(super) fn configure(setup: &Setup, ports: Ports, shape: Shape) -> Result<()> {
+    let folder = setup.folder().display();
+    let Ports { plain, tls } = ports;
+    let (mut regions, mut backends) = (String::new(), String::new());
+    for index in 1..=shape.regions {
+        writeln!(regions, "  r{index}: {{}}")?;
+        writeln!(backends, "      - {{ url: \"http://127.0.0.{index}:{ORIGIN}\", region: r{index} }}")?;
+    }
+    // The others write no log; with more than one region everything is on.
+    let sample = if shape.regions > 1 { 100 } else { 0 };
+    let mut text = format!(
+        "version: 1\nobserve: {{ access_log: {{ sample: {sample}% }} }}\nregions:\n{regions}pools:\n  origin:\n    backends:\n{backends}\
+         limits: {{ connections_per_address: 0, handshakes_per_address: 0 }}\n\
+         listeners:\n  - {{ bind: \"127.0.0.1:{plain}\" }}\n  - {{ bind: \"127.0.0.1:{tls}\", tls: true }}\n\
+         tls:\n  certificates:\n    - {{ cert: {folder}/localhost.pem, key: {folder}/localhost.key }}\n\
+         routes:\n  - {{ host: localhost, pool: origin }}\n\
+         \x20 - {{ host: localhost, path: /marker, answer: {{ status: 200, body: \"marker {}.\" }} }}\n",
+        shape.marker
+    );
+    for index in 0..shape.hosts {
+        writeln!(text, "  - {{ host: {}, pool: origin }}", host(index))?;
+    }
+    setup.write("routes.yaml", &text)
+}
+
+pub(super) fn command(program: &Path, setup: &Setup) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["run", "--threads", "1", "--state-dir"])
+        .arg(setup.path("state"))
+        .arg(setup.path("routes.yaml"));
+    command.env("NEARSIDE_LOG", "warn");
+    command
+}
+
+/// Builds the program and the measuring clients with full optimisation.
+pub(super) fn build(root: &Path, target: &Path) -> Result<PathBuf> {
+    let both = ["build", "--release", "-p", "nearside", "-p", "nearside-benches"];
+    process::run(process::cargo(root).args(both))?;
+    Ok(target.join("release/nearside"))
+}

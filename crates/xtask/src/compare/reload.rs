@@ -1,0 +1,73 @@
+//! A reload beside traffic: how long until the new configuration answers, and what became of the requests meanwhile.
+
+use super::proxy::{Proxy, Shape};
+use super::setup::{MANY, Setup};
+use super::table::Cost;
+use anyhow::{Context, Result, bail};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Milliseconds from the signal to the first answer of the new configuration with [`MANY`] hosts, and how many
+/// requests failed beside it; `None` where the proxy has no such signal.
+///
+/// # Errors
+/// When the new configuration never answers.
+pub(super) fn measure(setup: &Setup, proxy: &Proxy, requests: usize) -> Result<Option<Cost>> {
+    let mut load = Command::new("h2load")
+        .args(["--h1", "-c16", &format!("-n{requests}"), &proxy.url(false, "/")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start h2load")?;
+    let marker = 2;
+    let shape = Shape { hosts: MANY, marker, ..Shape::USUAL };
+    let changed = proxy.reload(setup, shape)?;
+    let begin = Instant::now();
+    let took = if changed { Some(until(proxy, marker, begin)?) } else { None };
+    let mut told = String::new();
+    load.stdout.take().context("no output")?.read_to_string(&mut told)?;
+    load.wait()?;
+    let whole = told.contains(&format!("{requests} succeeded, 0 failed"));
+    Ok(took.map(|took| Cost { figure: took.as_secs_f64() * 1000.0, remark: remark(whole, &told) }))
+}
+
+fn remark(whole: bool, told: &str) -> Option<String> {
+    let line =
+        told.lines().find(|line| line.starts_with("requests:")).unwrap_or("no account of the requests");
+    let failed = line.split(", ").filter(|part| part.ends_with(" failed") || part.ends_with(" errored"));
+    (!whole).then(|| failed.collect::<Vec<_>>().join(", "))
+}
+
+/// Asks on a fresh connection each time, as a kept one may lawfully stay with the old configuration.
+fn until(proxy: &Proxy, marker: u32, begin: Instant) -> Result<Duration> {
+    let wanted = format!("marker {marker}.");
+    while begin.elapsed() < Duration::from_secs(60) {
+        if ask(proxy).is_ok_and(|answer| answer.contains(&wanted)) {
+            return Ok(begin.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    bail!("{} never answered from its new configuration", proxy.name)
+}
+
+fn ask(proxy: &Proxy) -> Result<String> {
+    let mut stream = TcpStream::connect(proxy.address(false))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /marker HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lost_requests_are_remarked() {
+        let told = "requests: 9 total, 9 started, 9 done, 7 succeeded, 2 failed, 1 errored, 0 timeout\n";
+        assert_eq!(remark(false, told).as_deref(), Some("2 failed, 1 errored"));
+        assert_eq!(remark(true, told), None);
+    }
+}
