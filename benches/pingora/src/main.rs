@@ -1,6 +1,6 @@
 //! The smallest proxy that pingora's own engine makes: one backend, two listeners, one worker.
 //!
-//! Its one argument is a file of lines: backend, plaintext listener, TLS listener, certificate, key.
+//! Its one argument is a file of lines: backend, plaintext listener, TLS listener, certificate, key. `-v` tells its version.
 
 use async_trait::async_trait;
 use pingora_core::Result;
@@ -28,10 +28,19 @@ impl ProxyHttp for Forward {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("pingora-peer FILE")?;
+    if path == "-v" {
+        println!("{} on pingora 0.9", env!("CARGO_PKG_NAME"));
+        return Ok(());
+    }
     let text = std::fs::read_to_string(path)?;
     let lines: Vec<&str> = text.lines().collect();
     let [backend, plain, encrypted, certificate, key] = lines[..] else { return Err("five lines".into()) };
-    let conf = ServerConf { threads: 1, work_stealing: false, upstream_keepalive_pool_size: 256, ..ServerConf::default() };
+    let conf = ServerConf {
+        threads: 1,
+        work_stealing: false,
+        upstream_keepalive_pool_size: 256,
+        ..ServerConf::default()
+    };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut service = http_proxy_service(&server.configuration, Forward(backend.to_owned()));

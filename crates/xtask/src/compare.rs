@@ -103,7 +103,7 @@ impl Run<'_> {
             });
         }
         rows.extend(self.scenarios(scenario::USUAL, &proxies)?);
-        for (name, protocol, most) in [("G", "h1", 0.7), ("G2", "h2", 1.0)] {
+        for (name, protocol, at_most) in [("G", "h1", &[("nginx", 0.7)][..]), ("G2", "h2", &[])] {
             if self.arguments.idle == 0 || !self.wanted(name) {
                 continue;
             }
@@ -111,7 +111,6 @@ impl Run<'_> {
             let costs = self
                 .each(&proxies, |proxy| memory::a_connection(&self.setup, proxy, idle, protocol).map(Some))?;
             let title = format!("each of {idle} idle TLS {protocol} connections");
-            let at_most: &[(&str, f64)] = if most < 1.0 { &[("nginx", 0.7)] } else { &[("nginx", 1.0)] };
             rows.push(Row { name, title, unit: "KiB", costs, at_most });
         }
         Ok(rows)
