@@ -159,7 +159,10 @@ impl<W: Word, T: Shape> Shape for WordOr<W, T> {
         if matches!(&node.value, Value::Scalar { text, .. } if **text == *W::WORD) {
             return Some(Self::word());
         }
-        T::read(reader, node, None).map(|value| Self(Some(value), PhantomData))
+        let value = T::read(reader, node, None)?;
+        // What is written as the word, as `Auto` for a host, would be read again as the word, so it is that from the start.
+        let value = Some(value).filter(|value| value.write() != W::WORD);
+        Some(Self(value, PhantomData))
     }
 
     fn write(&self) -> serde_yaml::Value {

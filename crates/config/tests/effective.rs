@@ -85,3 +85,19 @@ fn a_generation_bears_the_hash_of_its_text() {
     assert_eq!(stamp(text), stamp(text));
     assert_ne!(stamp(text), stamp(&text.replace("virginia", "oregon")));
 }
+
+#[test]
+fn a_word_in_another_form_is_the_word() {
+    let file = |host: &str, sni: &str| {
+        format!(
+            "version: 1\nregions: {{ a: {{}}, b: {{}} }}\npools:\n  web:\n    host_header: {host}\n    tls: {{ sni: {sni} }}\n    \
+             backends: [{{ url: \"https://a.example\", region: a }}, {{ url: \"https://b.example\", region: b }}]\n\
+             routes: [{{ host: www.example.com, pool: web }}]\ntls: {{ self_signed: true }}\n"
+        )
+    };
+    for (host, sni) in [("Backend", "auTo"), ("PRESERVE", "auto."), ("a.Example", "B.example")] {
+        let text = file(host, sni);
+        assert_eq!(generation(&print(&text)), generation(&text), "{host}, {sni}");
+    }
+    assert_eq!(generation(&file("backend", "AUTO.")), generation(&file("backend", "auto")));
+}
