@@ -14,6 +14,7 @@ mod server;
 mod setup;
 mod table;
 
+use crate::driver;
 use crate::peers::{self, Peer};
 use crate::process;
 use crate::record::Record;
@@ -59,29 +60,37 @@ pub(crate) struct Arguments {
 /// When a tool is missing, a proxy does not start, or a request fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = process::root()?;
+    let only = chosen(&arguments.only)?;
     tools::ensure(&[Need::Build, Need::Compare])?;
     let target = process::target(&root)?;
     let folder = target.join("compare");
     let mut programs = peers::find(&arguments.peers, &folder)?;
     programs.extend(proxy::build(&root, &target, !arguments.no_pingora)?);
     let mut record = Record::open("compare", &folder, &root, &programs)?;
-    let run = Run { arguments, meter: Meter::of_this_machine(), setup: Setup::start(&target)?, programs };
+    let run =
+        Run { arguments, only, meter: Meter::of_this_machine(), setup: Setup::start(&target)?, programs };
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);
     let plain = rows.iter().find(|row| row.name == "B").and_then(|row| row.costs.last().cloned().flatten());
     rows.extend(run.in_full(plain.as_ref())?);
     let text = table::markdown(&run.columns(), &rows);
-    println!("\n{text}\nrecord: {}", record.path().display());
-    record.note(&text)?;
-    if let Some(page) = &arguments.record {
-        record.publish(&root.join(page), &text)?;
-    }
-    Ok(())
+    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())
+}
+
+/// The scenarios of these names, whatever their case.
+fn chosen(only: &[String]) -> Result<Vec<String>> {
+    let only: Vec<_> = only.iter().map(|name| name.to_ascii_uppercase()).collect();
+    let loads = [scenario::USUAL, scenario::ROUTING, scenario::FULL].into_iter().flatten();
+    let names: Vec<_> = loads.map(|scenario| scenario.name).chain(["G", "G2", "H", "R"]).collect();
+    driver::check(&only, "scenario", &names)?;
+    Ok(only)
 }
 
 /// One run of the comparison.
 struct Run<'a> {
     arguments: &'a Arguments,
+    /// The scenarios to which it is held; none for all.
+    only: Vec<String>,
     meter: Meter,
     setup: Setup,
     programs: Vec<(&'static str, PathBuf)>,
@@ -151,8 +160,7 @@ impl Run<'_> {
     }
 
     fn wanted(&self, name: &str) -> bool {
-        self.arguments.only.is_empty()
-            || self.arguments.only.iter().any(|only| only.eq_ignore_ascii_case(name))
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 
     fn start(&self, shape: Shape, takes_part: impl Fn(&str) -> bool) -> Result<Vec<Proxy>> {
@@ -212,5 +220,18 @@ impl Run<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
         let requests = requests as f64;
         Ok(Cost::of(reading.end()? / requests))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_chosen_by_name_in_any_case_and_an_unknown_one_is_refused() {
+        let names = |only: &[&str]| chosen(&only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&["a", "D2", "r"]).unwrap(), ["A", "D2", "R"]);
+        let error = names(&["Q"]).unwrap_err().to_string();
+        assert!(error.contains("scenario: Q") && error.contains("G2"), "{error}");
     }
 }

@@ -6,16 +6,15 @@
 mod figures;
 mod table;
 
+use crate::driver;
 use crate::peers::{self, Peer};
 use crate::process;
 use crate::record::Record;
 use crate::tools::{self, Need};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use figures::FIGURES;
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Which faults, for how long, and beside whom.
 #[derive(clap::Args)]
@@ -54,13 +53,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "proxies": proxies,
     });
     let mut record = Record::open("faults", &folder, &root, &proxies)?;
-    let accounts = drive(&target.join("debug/faults"), &order, &mut record)?;
+    let accounts = driver::run(&target.join("debug/faults"), &order, &mut record, |account| {
+        println!("{}", table::line(account));
+        for detail in table::details(account) {
+            println!("    {detail}");
+        }
+    })?;
     let text = table::markdown(&accounts);
-    println!("\n{text}\nrecord: {}", record.path().display());
-    record.note(&text)?;
-    if let Some(page) = &arguments.record {
-        record.publish(&root.join(page), &text)?;
-    }
+    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
     let missed = table::missed(&accounts);
     if !missed.is_empty() {
         bail!("nearside misses its figures:\n  {}", missed.join("\n  "));
@@ -69,11 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn chosen(only: &[String]) -> Result<Vec<&'static str>> {
-    let all = || FIGURES.iter().map(|figure| figure.fault);
-    if let Some(unknown) = only.iter().find(|name| !all().any(|fault| fault == name.as_str())) {
-        bail!("no such fault: {unknown}; there are: {}", all().collect::<Vec<_>>().join(", "));
-    }
-    Ok(all().filter(|fault| only.is_empty() || only.iter().any(|name| name == fault)).collect())
+    let all: Vec<_> = FIGURES.iter().map(|figure| figure.fault).collect();
+    driver::check(only, "fault", &all)?;
+    Ok(all.into_iter().filter(|fault| only.is_empty() || only.iter().any(|name| name == fault)).collect())
 }
 
 /// The program under test with the profile that users run, unless it is to be quick; the driver needs no speed.
@@ -86,36 +84,6 @@ fn build(root: &Path, target: &Path, short: bool) -> Result<PathBuf> {
     }
     process::run(process::cargo(root).args(["build", "-p", "nearside", "--release"]))?;
     Ok(target.join("release/nearside"))
-}
-
-/// Runs the driver; each account is shown and written down as it comes.
-fn drive(driver: &Path, order: &Value, record: &mut Record) -> Result<Vec<Value>> {
-    let mut command = Command::new("sh");
-    // Five thousand connections need as many descriptors.
-    command.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]).arg(driver).arg(order.to_string());
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {}", driver.display()))?;
-    let output = child.stdout.take().context("no output")?;
-    let mut accounts = Vec::new();
-    for line in BufReader::new(output).lines() {
-        let line = line.context("the driver's output cannot be read")?;
-        let account: Value =
-            serde_json::from_str(&line).with_context(|| format!("the driver printed no JSON: {line}"))?;
-        println!("{}", table::line(&account));
-        for detail in table::details(&account) {
-            println!("    {detail}");
-        }
-        record.note(&line)?;
-        accounts.push(account);
-    }
-    let status = child.wait().context("the driver did not end")?;
-    if !status.success() {
-        bail!("the driver ended with {status}");
-    }
-    Ok(accounts)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod compare;
 mod demo;
+mod driver;
 mod faults;
 mod fuzz;
 mod peers;

@@ -1,6 +1,7 @@
 //! Child processes of the tools: started visibly, judged by their exit status.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -77,6 +78,13 @@ pub(crate) fn target(root: &Path) -> Result<PathBuf> {
         serde_json::from_str(&output(&mut command)?).context("cargo told no JSON")?;
     let folder = told.get("target_directory").and_then(serde_json::Value::as_str);
     folder.map(PathBuf::from).context("cargo told no target folder")
+}
+
+/// A command for `program` with as many descriptors as the system allows.
+pub(crate) fn roomy(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]).arg(program);
+    command
 }
 
 /// The command as one would type it; the program without its folder.

@@ -43,17 +43,19 @@ impl Record {
         Ok(record)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// One more line.
     pub(crate) fn note(&mut self, line: &str) -> Result<()> {
         writeln!(self.file, "{line}").with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Puts the table into a page, in the place of the one before.
-    pub(crate) fn publish(&self, page: &Path, table: &str) -> Result<()> {
+    /// Shows and notes the table, and puts it into a page, if one is named, in the place of the one before.
+    pub(crate) fn conclude(&mut self, table: &str, page: Option<&Path>) -> Result<()> {
+        println!("\n{table}\nrecord: {}", self.path.display());
+        self.note(table)?;
+        page.map_or(Ok(()), |page| self.publish(page, table))
+    }
+
+    fn publish(&self, page: &Path, table: &str) -> Result<()> {
         let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
         let fresh = replaced(&text, &self.begin, &format!("{}\n\n{table}", self.heading))
             .with_context(|| format!("{} lacks the marks `{}` and `{END}`", page.display(), self.begin))?;

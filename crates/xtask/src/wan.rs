@@ -6,14 +6,13 @@
 mod limit;
 mod table;
 
+use crate::driver;
 use crate::process;
 use crate::record::Record;
 use crate::tools::{self, Need};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use table::{TABLES, Table};
 
 /// Which tables, how often each figure, and where to.
@@ -54,13 +53,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "rounds": arguments.rounds.max(1),
     });
     let mut record = Record::open("wan", &target.join("wan"), &root, &proxies)?;
-    let Some(accounts) = drive(&target.join("release/wan"), &order, &mut record)? else { return Ok(()) };
-    let text = table::markdown(&tables, &accounts, arguments.rounds.max(1));
-    println!("\n{text}\nrecord: {}", record.path().display());
-    record.note(&text)?;
-    if let Some(page) = &arguments.record {
-        record.publish(&root.join(page), &text)?;
+    let show = |account: &Value| println!("{}", table::line(account));
+    let accounts = driver::run(&target.join("release/wan"), &order, &mut record, show)?;
+    // There may be no rights for it, which was told.
+    if accounts.iter().any(|account| account.get("skipped").is_some()) {
+        return Ok(());
     }
+    let text = table::markdown(&tables, &accounts, arguments.rounds.max(1));
+    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
     let missed = table::missed(&accounts);
     if !missed.is_empty() {
         bail!("nearside misses its targets:\n  {}", missed.join("\n  "));
@@ -69,33 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn chosen(only: &[String]) -> Result<Vec<&'static Table>> {
-    if let Some(unknown) = only.iter().find(|name| !TABLES.iter().any(|table| table.name == name.as_str())) {
-        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
-        bail!("no such table: {unknown}; there are: {}", names.join(", "));
-    }
+    let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    driver::check(only, "table", &names)?;
     Ok(TABLES.iter().filter(|table| only.is_empty() || only.iter().any(|name| name == table.name)).collect())
-}
-
-/// Runs the driver; each account is shown and written down as it comes. None where there are no rights for it.
-fn drive(driver: &Path, order: &Value, record: &mut Record) -> Result<Option<Vec<Value>>> {
-    let mut command = Command::new(driver);
-    command.arg(order.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", driver.display()))?;
-    let output = child.stdout.take().context("no output")?;
-    let mut accounts = Vec::new();
-    for line in BufReader::new(output).lines() {
-        let line = line.context("the driver's output cannot be read")?;
-        let account = serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))?;
-        println!("{}", table::line(&account));
-        record.note(&line)?;
-        accounts.push(account);
-    }
-    let status = child.wait().context("the driver did not end")?;
-    if !status.success() {
-        bail!("the driver ended with {status}");
-    }
-    let is_skipped = accounts.iter().any(|account| account.get("skipped").is_some());
-    Ok((!is_skipped).then_some(accounts))
 }
 
 #[cfg(test)]

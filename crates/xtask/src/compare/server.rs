@@ -17,8 +17,7 @@ impl Server {
     /// When it cannot be started.
     pub(super) fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_owned();
-        let mut roomy = Command::new("sh");
-        roomy.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]).arg(&program);
+        let mut roomy = process::roomy(&program);
         roomy
             .args(command.get_args())
             .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
