@@ -63,10 +63,7 @@ impl Stock {
         if buffer.capacity() < BUFFER && !buffer.try_reclaim(BUFFER) || buffer.capacity() > LARGEST_KEPT {
             return;
         }
-        let mut shelf = self.shelf();
-        if shelf.free.len() < KEPT {
-            shelf.free.push(buffer);
-        }
+        keep(&mut self.shelf().free, buffer);
     }
 
     /// Room for the head of an answer.
@@ -79,9 +76,8 @@ impl Stock {
     pub fn give_back_head(&self, mut head: Box<ResponseHead>) {
         let small = head.fields().buffer().len() <= LARGEST_HEAD;
         head.clear();
-        let mut shelf = self.shelf();
-        if small && shelf.heads.len() < KEPT {
-            shelf.heads.push(head);
+        if small {
+            keep(&mut self.shelf().heads, head);
         }
     }
 
@@ -95,9 +91,8 @@ impl Stock {
     pub fn give_back_request(&self, mut head: Box<RequestHead>) {
         let small = head.fields().buffer().len() <= LARGEST_HEAD;
         head.clear();
-        let mut shelf = self.shelf();
-        if small && shelf.requests.len() < KEPT {
-            shelf.requests.push(head);
+        if small {
+            keep(&mut self.shelf().requests, head);
         }
     }
 
@@ -110,6 +105,13 @@ impl Stock {
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts one more on a shelf that has room for it.
+fn keep<T>(kept: &mut Vec<T>, one: T) {
+    if kept.len() < KEPT {
+        kept.push(one);
     }
 }
 
