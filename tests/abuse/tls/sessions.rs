@@ -1,49 +1,16 @@
 //! Sessions: what may be resumed, and where (RFC 8446, 4.6.1; RFC 6066, 3).
 
+#[path = "../../../crates/tls/tests/tls/careless.rs"]
+mod store;
+
 use super::{OTHER, Stage, ask, shake, stage};
 use nearside_tests::client::HOST;
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-    Tls13ClientSessionValue,
-};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, HandshakeKind, NamedGroup, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion, version};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// A client that offers every server the last session that it got from any.
-#[derive(Debug)]
-struct Careless(ClientSessionMemoryCache);
-
-fn any() -> ServerName<'static> {
-    ServerName::try_from("any.test").unwrap()
-}
-
-impl ClientSessionStore for Careless {
-    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
-        self.0.set_kx_hint(any(), group);
-    }
-    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        self.0.kx_hint(&any())
-    }
-    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.0.set_tls12_session(any(), value);
-    }
-    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.0.tls12_session(&any())
-    }
-    fn remove_tls12_session(&self, _: &ServerName<'static>) {
-        self.0.remove_tls12_session(&any());
-    }
-    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.0.insert_tls13_ticket(any(), value);
-    }
-    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.0.take_tls13_ticket(&any())
-    }
-}
 
 /// A careless client of this version; with a certificate of the authority `ours` where `named`.
 fn careless(stage: &Stage, version: &'static SupportedProtocolVersion, named: bool) -> Arc<ClientConfig> {
@@ -56,7 +23,7 @@ fn careless(stage: &Stage, version: &'static SupportedProtocolVersion, named: bo
     } else {
         builder.with_no_client_auth()
     };
-    config.resumption = Resumption::store(Arc::new(Careless(ClientSessionMemoryCache::new(32))));
+    config.resumption = store::resumption();
     config.enable_early_data = true;
     Arc::new(config)
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod backends;
+mod careless;
 mod clients;
 mod homes;
 mod kit;

@@ -1,13 +1,9 @@
 //! Which sessions resume where.
 
+use crate::careless;
 use crate::kit::{Ca, Pair, Session, Site, alert, client, client_as, client_with, listener, shake, shake_at};
 use nearside_tls::Table;
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-    Tls13ClientSessionValue,
-};
-use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, Error, NamedGroup, version};
+use rustls::{AlertDescription, ClientConfig, Error, version};
 use std::sync::Arc;
 
 const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -25,40 +21,8 @@ fn resumes(table: &Table, client: &Arc<ClientConfig>) -> bool {
     shake(table, client, WWW).unwrap().resumed
 }
 
-/// A client that offers every server the last session that it got from any.
-#[derive(Debug)]
-struct Careless(ClientSessionMemoryCache);
-
-fn any() -> ServerName<'static> {
-    ServerName::try_from("any.test").unwrap()
-}
-
-impl ClientSessionStore for Careless {
-    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
-        self.0.set_kx_hint(any(), group);
-    }
-    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        self.0.kx_hint(&any())
-    }
-    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.0.set_tls12_session(any(), value);
-    }
-    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.0.tls12_session(&any())
-    }
-    fn remove_tls12_session(&self, _: &ServerName<'static>) {
-        self.0.remove_tls12_session(&any());
-    }
-    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.0.insert_tls13_ticket(any(), value);
-    }
-    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.0.take_tls13_ticket(&any())
-    }
-}
-
 fn careless(mut config: ClientConfig) -> Arc<ClientConfig> {
-    config.resumption = Resumption::store(Arc::new(Careless(ClientSessionMemoryCache::new(32))));
+    config.resumption = careless::resumption();
     Arc::new(config)
 }
 
