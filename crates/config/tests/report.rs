@@ -76,7 +76,7 @@ listeners: [{ bind: nope, tls: true }, { bind: \"127.0.0.1:8080\", redirect_http
 #[test]
 fn a_key_of_a_later_issue_is_an_unknown_key() {
     let good = include_str!("../../../tests/configs/good/small.yaml");
-    for (key, line) in [("acme", "acme: {}\n"), ("journal", "observe: { journal: { keep: 30d } }\n")] {
+    for (key, line) in [("acme", "acme: {}\n"), ("record", "observe: { record: { keep: 7d } }\n")] {
         let report = load(&format!("{good}{line}")).unwrap_err();
         let told: Vec<&str> = report.problems().iter().map(|problem| problem.rule).collect();
         assert_eq!(told, ["config.unknown_key"], "{report}");

@@ -216,6 +216,21 @@ pub struct Observe {
     pub debug_from: Box<[Cidr]>,
     /// What is written down of requests.
     pub access_log: AccessLog,
+    /// What is written down of changes.
+    pub journal: Journal,
+}
+
+/// What is written down of changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Journal {
+    /// How long the past is kept.
+    pub keep: Duration,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { keep: Duration::from_hours(30 * 24) }
+    }
 }
 
 /// What is written down of requests.

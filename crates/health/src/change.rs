@@ -1,7 +1,7 @@
 //! A change of what is known of a backend, for the log and the journal.
 
 use nearside_core::{BackendKey, Now, State, Verdict};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Who says so.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -80,10 +80,9 @@ impl Standing {
 }
 
 /// One change.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Change {
     /// Which backend, as `pool/name`.
-    #[serde(serialize_with = "key")]
     pub key: BackendKey,
     /// How it stood.
     pub from: Standing,
@@ -93,15 +92,25 @@ pub struct Change {
     pub by: By,
     /// On what evidence.
     pub evidence: Box<str>,
-    /// When, in milliseconds since the Unix epoch.
-    #[serde(serialize_with = "millis")]
+    /// When.
     pub at: Now,
+    /// What was counted until then.
+    pub figures: Figures,
 }
 
-fn key<S: Serializer>(key: &BackendKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(key.as_str())
-}
-
-fn millis<S: Serializer>(now: &Now, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(now.as_millis())
+/// What was counted of a backend until it changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Figures {
+    /// Since when it had stood as before.
+    pub since: Now,
+    /// Probes that failed in a row.
+    pub fails: u32,
+    /// Probes that passed in a row.
+    pub successes: u32,
+    /// All faults of requests.
+    pub faults: u64,
+    /// Requests that it was answering.
+    pub in_flight: u32,
+    /// Its last failure, and when that was.
+    pub last_error: Option<(Now, Box<str>)>,
 }

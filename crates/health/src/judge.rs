@@ -145,13 +145,14 @@ impl View {
             evidence,
             "backend changed"
         );
+        let figures = cell.figures();
         // A verdict that turns under an ejection changes nothing of how the backend stands, nor who says so.
         if from != to {
             let mut story = cell.story();
             (story.since, story.by, story.evidence) = (at, by, evidence.into());
         }
         // Nobody has to listen.
-        drop(self.changes.send(Change { key, from, to, by, evidence: evidence.into(), at }));
+        drop(self.changes.send(Change { key, from, to, by, evidence: evidence.into(), at, figures }));
     }
 }
 

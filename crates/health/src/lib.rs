@@ -35,7 +35,7 @@ mod view;
 mod fixture;
 
 pub use cell::{Cell, Fault, Memory};
-pub use change::{By, Change, Standing};
+pub use change::{By, Change, Figures, Standing};
 pub use clock::Clock;
 pub use count::{Count, InFlight};
 pub use floor::Tier;

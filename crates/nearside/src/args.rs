@@ -1,11 +1,13 @@
 //! The command line.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use nearside_telemetry::journal::Kind;
 use nearside_whatif::Origin;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// nearside: the public HTTPS entrance of a service that runs in several regions.
 #[derive(Debug, Parser)]
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     /// Show what the running PoP knows.
     Status(StatusArgs),
+    /// Show what has changed, and when, and why.
+    Journal(JournalArgs),
     /// A sample backend, as the demo starts them.
     #[command(hide = true)]
     Sample(SampleArgs),
@@ -320,6 +324,38 @@ pub(crate) struct StatusArgs {
     pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+}
+
+/// `nearside journal`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct JournalArgs {
+    /// From this moment on: 14:03, 2026-11-21T14:03:00Z, 2026-11-21 (in UTC), or `10m ago`.
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::read)]
+    pub(crate) since: Option<SystemTime>,
+    /// Up to this moment.
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::read)]
+    pub(crate) until: Option<SystemTime>,
+    /// Only these kinds; may be repeated.
+    #[arg(long, value_delimiter = ',', value_parser = kinds())]
+    pub(crate) kind: Vec<String>,
+    /// Only what concerns these regions; may be repeated.
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) region: Vec<String>,
+    /// Only these backends, by id or as `pool/backend`; may be repeated.
+    #[arg(long, value_name = "BACKEND", value_delimiter = ',')]
+    pub(crate) backend: Vec<String>,
+    /// Go on, and print what comes.
+    #[arg(long, conflicts_with = "until")]
+    pub(crate) follow: bool,
+    /// Print JSON; with --follow, an entry a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+fn kinds() -> PossibleValuesParser {
+    Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().into()
 }
 
 /// `nearside sample`.

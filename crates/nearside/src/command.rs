@@ -5,6 +5,7 @@ mod demo;
 mod drain;
 mod explain;
 mod geo;
+mod journal;
 mod run;
 mod sample;
 mod simulate;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Undrain(args) => drain::undrain(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Sample(args) => sample::run(args),
         Command::Check(args) => check::run(&args),
     }

@@ -2,6 +2,7 @@
 //! interface, all on one thread.
 
 use crate::admin::Admin;
+use crate::chronicle;
 use crate::handover::{Predecessor, Succession};
 use crate::reload::{Cause, Reloader, watched};
 use crate::status::Desk;
@@ -93,8 +94,9 @@ impl Service for Control {
         };
         let follow = follow(desk, &self.reloader, scheduler, succession);
         let manage = manage(desk, &self.pulse, succession);
+        let chronicle = chronicle::follow(desk, &self.reloader.journal);
         // None of them ends before the process does; the admin interface may fail to begin.
-        let ((), served, (), ()) = tokio::join!(begin, serve, follow, manage);
+        let ((), served, (), (), ()) = tokio::join!(begin, serve, follow, manage, chronicle);
         if let Err(cause) = served {
             error!({ field::CAUSE } = %cause, "no admin interface");
         }

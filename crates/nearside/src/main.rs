@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod chronicle;
 mod client;
 mod command;
 mod control;
@@ -13,6 +14,7 @@ mod handover;
 mod machine;
 mod make;
 mod measured;
+mod moment;
 mod out;
 mod pop;
 mod question;

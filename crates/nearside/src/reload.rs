@@ -1,5 +1,6 @@
 //! The reload: the file through the gates, then the swap. Whatever fails leaves what runs as it is.
 
+use crate::chronicle::{self, Changes};
 use crate::file;
 use crate::gates::{self, Around, Passed};
 use crate::make::{self, Maker};
@@ -9,8 +10,8 @@ use nearside_core::{Generation, PoolId};
 use nearside_proxy::live::{Edge, Live};
 use nearside_proxy::pool;
 use nearside_proxy::service::Shutdown;
-use nearside_telemetry::Reload;
-use nearside_telemetry::field;
+use nearside_telemetry::journal::{Entry, Journal};
+use nearside_telemetry::{Reload, field};
 use nearside_tls::{ClientTable, Clock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(crate) struct Reloader {
     pub(crate) state: PathBuf,
     /// What makes a generation.
     pub(crate) maker: Maker,
+    /// Where it is written down.
+    pub(crate) journal: Arc<Journal>,
     /// Once this process has handed over, its listeners are another one's matter.
     pub(crate) shutdown: Shutdown,
 }
@@ -52,7 +55,7 @@ pub(crate) enum Cause {
 
 /// What a look at the file came to.
 enum Look {
-    Next(Arc<Live>, Report),
+    Next(Arc<Live>, Report, Changes),
     Same,
     Refused(String, Option<Report>),
 }
@@ -78,7 +81,7 @@ impl Reloader {
         let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
         let look =
             looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
-        if let Look::Next(next, _) = &look {
+        if let Look::Next(next, ..) = &look {
             pool::revive(edge, next).await;
         }
         self.conclude(look, edge, story, (cause, began))
@@ -98,7 +101,8 @@ impl Reloader {
             return Look::Refused(report.to_string(), Some(report));
         }
         let warnings = passed.warnings.clone();
-        Look::Next(Arc::new(self.maker.next(passed, live.generation.stamp.number)), warnings)
+        let changes = Changes::between(&live.generation, &passed.generation);
+        Look::Next(Arc::new(self.maker.next(passed, live.generation.stamp.number)), warnings, changes)
     }
 
     fn gated(&self, live: Option<&Live>) -> anyhow::Result<Result<Passed, Report>> {
@@ -114,6 +118,13 @@ impl Reloader {
             tables: live.map(|live| &*live.geo),
         };
         Ok(gates::pass(loaded, &around))
+    }
+
+    /// Writes down what became of the file, unless that is another process's matter by now.
+    fn note(&self, entry: &Entry) {
+        if !self.shutdown.is_handed_over() {
+            self.journal.write(entry);
+        }
     }
 
     fn conclude(
@@ -135,11 +146,19 @@ impl Reloader {
             Look::Refused(text, report) => {
                 metrics.reloaded(Reload::Refused);
                 error!({ field::CAUSE } = %text, "reload refused, the running generation stays");
+                let running = edge.live.load_full();
+                self.note(&chronicle::refused(&running.generation, &self.file, &text, report.as_ref()));
                 story.reloaded(Outcome::Refused, Some(&text), report.as_ref());
                 None
             }
-            Look::Next(live, warnings) => {
-                edge.live.store(Arc::clone(&live));
+            Look::Next(live, warnings, changes) => {
+                let before = edge.live.swap(Arc::clone(&live));
+                self.note(&chronicle::swapped(
+                    &before.generation,
+                    &live.generation,
+                    &changes,
+                    began.elapsed(),
+                ));
                 metrics.reloaded(Reload::Swapped);
                 info!(
                     { field::GENERATION } = &*live.prepared.stamp,

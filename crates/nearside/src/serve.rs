@@ -1,6 +1,7 @@
 //! Serving: the wiring of a PoP, from its file to its end.
 
 use crate::admin::Listening;
+use crate::chronicle::Process;
 use crate::control::{Control, Opening, Settled};
 use crate::gates;
 use crate::handover::{Family, Met, Predecessor, Program, Succession};
@@ -17,6 +18,7 @@ use nearside_health::{Clock, Memory, Registry, SystemResolver};
 use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
 use nearside_proxy::service::{EdgeService, Phase, Shutdown, Strain};
+use nearside_telemetry::journal::Journal;
 use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
@@ -73,12 +75,12 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let (predecessor, met) = plan.predecessor.take().unzip();
     let inherited = Inherited::of(met);
     let shutdown = Shutdown::default();
-    let reloader = reloader(&plan, &shutdown);
+    let reloader = reloader(&plan, &shutdown)?;
     reloader.maker.registry.recall(inherited.memories);
     reloader.maker.registry.recall_marks(inherited.marks);
     let First { live, warnings, source } = match reloader.first(inherited.generation)? {
         Ok(first) => first,
-        Err(report) => return Ok(End::Refused(report.to_string())),
+        Err(report) => return Ok(Process::refused(&reloader.journal, report.to_string())),
     };
     let admin_address = live.generation.observe.admin;
     let story = Arc::new(Story::new(std::path::absolute(&plan.file).unwrap_or(plan.file), &warnings));
@@ -90,6 +92,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
         return Ok(End::Refused(gates::unbound(&source, index, &error).to_string()));
     }
     let listening = admin::bind(&plan.state, admin_address, inherited.admin)?;
+    let process = Process::begin(&edge, inherited.pid, &plan.state, Arc::clone(&reloader.journal));
     let admin = admin::Admin::new(listening.share().context("cannot share the admin socket")?);
     let resolver = Arc::new(SystemResolver::new().context("cannot make a resolver of names")?);
     let desk = Desk {
@@ -117,6 +120,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let signals = Signals::new(shutdown.clone(), Arc::clone(&family), has_answered);
     let end = run(service, control, &shutdown, signals);
     edge.access.close();
+    process.ended(end == End::Orderly);
     info!(orderly = end == End::Orderly, "ended");
     if !shutdown.is_handed_over() {
         // Who never came to answer there leaves it to the predecessor.
@@ -132,6 +136,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
 /// What a process begins with: nothing, or what its predecessor leaves.
 #[derive(Default)]
 struct Inherited {
+    pid: Option<u32>,
     generation: u64,
     sockets: Vec<(SocketAddr, TcpListener)>,
     admin: Option<Listening>,
@@ -145,6 +150,7 @@ impl Inherited {
         let Some(Met { legacy, sockets, admin }) = met else { return Self::default() };
         info!(pid = legacy.pid, "taking over");
         Self {
+            pid: Some(legacy.pid),
             generation: legacy.generation,
             sockets,
             admin: Some(admin),
@@ -183,13 +189,17 @@ fn edge(
     Ok(edge)
 }
 
-fn reloader(plan: &Plan, shutdown: &Shutdown) -> Reloader {
+fn reloader(plan: &Plan, shutdown: &Shutdown) -> anyhow::Result<Reloader> {
     let maker = Maker {
         pop: plan.pop.clone(),
         registry: Arc::new(Registry::new(Clock::start())),
         metrics: Arc::new(Metrics::new()),
     };
-    Reloader { file: plan.file.clone(), state: plan.state.clone(), maker, shutdown: shutdown.clone() }
+    let keep = nearside_core::generation::Journal::default().keep;
+    let journal = Journal::start(&plan.state, keep, maker.metrics.journal_lost());
+    let journal = Arc::new(journal.context("cannot start the journal's thread")?);
+    let (file, state) = (plan.file.clone(), plan.state.clone());
+    Ok(Reloader { file, state, maker, journal, shutdown: shutdown.clone() })
 }
 
 /// Lets every scrape see the backends as they are.

@@ -5,20 +5,33 @@ use nearside_core::method::Methods;
 use nearside_core::random::Random;
 use nearside_core::route::{Action, PathPattern, Route};
 use nearside_core::{
-    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RegionId, RouteId, State, Tried,
-    decide,
+    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RegionId, RouteId, State, Trace,
+    Tried, decide,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// Decisions for all pools together at most, so that the status of a large file comes at once too.
-const DECISIONS: usize = 20_000;
-const DECISIONS_PER_POOL: usize = 400;
+/// How many decisions are asked for at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// For all pools together, so that the status of a large file comes at once too.
+    pub(crate) all: usize,
+    /// For each.
+    pub(crate) each: usize,
+}
+
+/// What the status asks for.
+pub(crate) const USUAL: Budget = Budget { all: 20_000, each: 400 };
 
 /// By [`BackendId`]: which part of its pool's next requests a backend would get; `None` where no route leads to
 /// its pool, or none can be asked about.
-pub(crate) fn of(generation: &Generation, evidence: &impl Evidence, now: Now) -> Vec<Option<f64>> {
+pub(crate) fn of(
+    generation: &Generation,
+    evidence: &impl Evidence,
+    now: Now,
+    budget: Budget,
+) -> Vec<Option<f64>> {
     let mut shares = vec![None; generation.backends.len()];
-    let per_pool = (DECISIONS / generation.pools.len().max(1)).clamp(1, DECISIONS_PER_POOL);
+    let per_pool = (budget.all / generation.pools.len().max(1)).clamp(1, budget.each);
     for (index, pool) in generation.pools.iter().enumerate() {
         let Some(example) = example(generation, PoolId::new(index)) else { continue };
         let mut counts = vec![0_u32; generation.backends.len()];
@@ -58,6 +71,20 @@ impl Example {
         now: Now,
         turn: usize,
     ) -> Option<BackendId> {
+        match self.ask(generation, evidence, (now, turn), &mut ()) {
+            Choice::Forward(plan) => Some(plan.backend),
+            Choice::Answer(_) | Choice::Refuse(..) => None,
+        }
+    }
+
+    /// The same, with what is said on the way.
+    pub(crate) fn ask<T: Trace>(
+        &self,
+        generation: &Generation,
+        evidence: &impl Evidence,
+        (now, turn): (Now, usize),
+        trace: &mut T,
+    ) -> Choice {
         let evidence = &Turned { evidence, turn };
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (tried, seed) = (Tried::default(), Random::new(turn as u64).draw());
@@ -68,10 +95,7 @@ impl Example {
             ..Facts::new(&self.host, &self.path, &self.method, client)
         };
         let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed };
-        match decide(&input, &mut ()) {
-            Choice::Forward(plan) => Some(plan.backend),
-            Choice::Answer(_) | Choice::Refuse(..) => None,
-        }
+        decide(&input, trace)
     }
 }
 
@@ -164,7 +188,7 @@ mod tests {
                  routes: [{{ host: h.example, pool: web }}]\nlisteners: [{{ bind: \"127.0.0.1:8443\" }}]\n"
             );
             let (generation, ..) = nearside_config::load(&text).unwrap();
-            let shares = of(&generation, &Well, Now::default());
+            let shares = of(&generation, &Well, Now::default(), USUAL);
             let first = shares[0].unwrap();
             assert!((first - 0.75).abs() < 0.08, "{balance}: {shares:?}");
             assert!((first + shares[1].unwrap() - 1.0).abs() < 1e-9, "{balance}: {shares:?}");

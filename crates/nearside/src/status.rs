@@ -46,7 +46,7 @@ impl Desk {
     }
 
     /// The backends, with what the process before this one still has in flight there: it is this PoP's too.
-    fn backends(&self, live: &Live) -> Vec<BackendStatus> {
+    pub(crate) fn backends(&self, live: &Live) -> Vec<BackendStatus> {
         let mut backends = live.evidence.snapshot();
         if let Some(rest) = self.predecessor.as_ref().and_then(|before| before.left()) {
             for backend in &mut backends {
@@ -123,7 +123,7 @@ impl Desk {
 
     /// The backends with their share of the next requests, and how many of their connections no request uses.
     fn told(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-        let shares = share::of(&live.generation, &*live.evidence, live.evidence.now());
+        let shares = share::of(&live.generation, &*live.evidence, live.evidence.now(), share::USUAL);
         let each = backends.iter().zip(&live.generation.backends).zip(shares);
         each.map(|((backend, declared), share)| {
             let mut value = serde_json::to_value(backend).unwrap_or_default();
@@ -187,13 +187,17 @@ fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
 }
 
 /// What the operator has marked.
-struct Marked<'a> {
-    name: String,
-    kind: &'static str,
-    drain: &'a Drain,
+pub(crate) struct Marked<'a> {
+    /// The region's name, or the backend's key.
+    pub(crate) name: String,
+    /// Which of both it is.
+    pub(crate) kind: &'static str,
+    /// The mark.
+    pub(crate) drain: &'a Drain,
 }
 
-fn marked(generation: &Generation) -> impl Iterator<Item = Marked<'_>> {
+/// Everything that is marked.
+pub(crate) fn marked(generation: &Generation) -> impl Iterator<Item = Marked<'_>> {
     let regions = generation.regions.iter().filter_map(|region| {
         let drain = region.drain.as_ref()?;
         Some(Marked { name: region.name.to_string(), kind: "region", drain })
@@ -206,7 +210,12 @@ fn marked(generation: &Generation) -> impl Iterator<Item = Marked<'_>> {
 }
 
 /// What is marked drains while requests are in flight there, and while its grace may still send it pinned ones.
-fn state(drain: Option<&Drain>, in_flight: u32, grace_ends: Option<Now>, now: Now) -> &'static str {
+pub(crate) fn state(
+    drain: Option<&Drain>,
+    in_flight: u32,
+    grace_ends: Option<Now>,
+    now: Now,
+) -> &'static str {
     let Some(drain) = drain else { return "active" };
     let grace_runs =
         drain.pinned_sessions == PinnedSessions::HonourUntilGrace && grace_ends.is_none_or(|end| now < end);

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::Notify;
 
 /// What `status` tells that is neither in the generation nor in the evidence.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Story {
     began: Instant,
     ready: AtomicBool,
     told: Mutex<Told>,
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,13 @@ impl Story {
     /// The story of a process that begins now with a file that has these warnings.
     pub(crate) fn new(file: PathBuf, warnings: &Report) -> Self {
         let told = Told { warnings: problems(warnings), last_reload: Value::Null };
-        Self { file, began: Instant::now(), ready: AtomicBool::new(false), told: Mutex::new(told) }
+        Self {
+            file,
+            began: Instant::now(),
+            ready: AtomicBool::new(false),
+            told: Mutex::new(told),
+            changed: Notify::new(),
+        }
     }
 
     /// Notes a reload: what it found as text for people and as a report, where there was something to read.
@@ -66,6 +74,13 @@ impl Story {
             "message": text,
             "report": report.filter(|_| outcome == Outcome::Refused).map(Report::to_json),
         });
+        drop(told);
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next reload, for the one who writes down what has changed.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Every name of the first generation has been asked for, and its backends have their first verdicts, or have

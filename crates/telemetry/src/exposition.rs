@@ -109,6 +109,8 @@ impl Exposition {
         page.counters("disbelieved", help, claims.filter(|(_, count)| *count > 0))?;
         let dropped = ConstCounter::new(load(&self.0.lines_dropped));
         page.alone("log_lines_dropped", "Lines of the access log that were lost", &dropped)?;
+        let lost = ConstCounter::new(load(&self.0.journal_lost));
+        page.alone("journal_lines_lost", "Lines of the journal and its evidence that were lost", &lost)?;
         if names.stamp.is_empty() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Writes down what happened: the access log, the metrics, the program's own events.
+//! Writes down what happened: the access log, the metrics, the journal, the program's own events.
 //!
 //! A request leaves one [`Record`]: [`Cells::record`] counts it, [`AccessLog::write`] writes it. Both are called
 //! once per request and neither waits, allocates or looks a name up.
@@ -8,6 +8,7 @@ mod cells;
 mod counts;
 mod exposition;
 pub mod field;
+pub mod journal;
 mod line;
 mod logging;
 mod metrics;

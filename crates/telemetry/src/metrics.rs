@@ -101,6 +101,7 @@ pub(crate) struct Book {
     pub(crate) reloads: [AtomicU64; 3],
     pub(crate) disbelieved: [AtomicU64; Disbelieved::LABELS.len()],
     pub(crate) lines_dropped: Arc<AtomicU64>,
+    pub(crate) journal_lost: Arc<AtomicU64>,
     pub(crate) sampler: Mutex<Option<Sampler>>,
 }
 
@@ -207,6 +208,12 @@ impl Metrics {
     #[must_use]
     pub fn lines_dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.book.lines_dropped)
+    }
+
+    /// Where [`crate::journal::Journal`] counts what is lost.
+    #[must_use]
+    pub fn journal_lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.book.journal_lost)
     }
 
     /// Everything in the OpenMetrics text format: `application/openmetrics-text; version=1.0.0; charset=utf-8`.

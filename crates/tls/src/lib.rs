@@ -34,5 +34,5 @@ pub use identity::Identity;
 pub use keys::Keys;
 pub use problem::{Problem, Warning};
 pub use seal::Seal;
-pub use table::{Table, UNRECOGNIZED_NAME, Wanted};
+pub use table::{Held, Table, UNRECOGNIZED_NAME, Wanted};
 pub use watched::watched;

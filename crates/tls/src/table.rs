@@ -16,7 +16,7 @@ use nearside_core::host::Pattern;
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The alert `unrecognized_name` as the record that a server sends before anything else.
@@ -56,6 +56,20 @@ pub struct Table {
     classes: Classes,
     keys: Keys,
     identity: Identity,
+    held: Box<[Held]>,
+}
+
+/// A certificate that was read from a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Held {
+    /// The file.
+    pub file: PathBuf,
+    /// The hosts that it is served for.
+    pub hosts: Vec<Box<str>>,
+    /// When it expires, in seconds since the Unix epoch.
+    pub not_after: i64,
+    /// Equal where the chain is equal.
+    pub identity: Identity,
 }
 
 impl Table {
@@ -87,9 +101,10 @@ impl Table {
             let identity = Identity::of(&certified.cert);
             Certificate::new(certified.as_ref().clone(), identity, &classes)
         };
+        let held = served.iter().map(Held::of).collect();
         let certificates = served.into_iter().map(certificate).collect();
         let (signed, keys) = (signed.flatten(), keys.clone());
-        findings.conclude(Self { names, certificates, default, signed, classes, keys, identity })
+        findings.conclude(Self { names, certificates, default, signed, classes, keys, identity, held })
     }
 
     /// The configuration for a client that says `hello` at the listener with this index.
@@ -128,6 +143,12 @@ impl Table {
         }
     }
 
+    /// The certificates that were read from files.
+    #[must_use]
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+
     /// The PEM file of the local authority, where it signs.
     #[must_use]
     pub fn authority_file(&self) -> Option<&Path> {
@@ -150,6 +171,17 @@ impl Table {
         match name {
             Some(name) => self.names.find(name),
             None => self.default,
+        }
+    }
+}
+
+impl Held {
+    fn of(one: &Served) -> Self {
+        Self {
+            file: one.pair.source.clone(),
+            hosts: one.hosts.clone(),
+            not_after: one.pair.not_after,
+            identity: Identity::of(&one.pair.certified.cert),
         }
     }
 }

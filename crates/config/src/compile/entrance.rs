@@ -2,7 +2,8 @@
 
 use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
 use nearside_core::generation::{
-    AccessLog, CertificateSource, Checks, ClientIp, Limits, Listener, ListenerKind, Observe, Shutdown, Tls,
+    AccessLog, CertificateSource, Checks, ClientIp, Journal, Limits, Listener, ListenerKind, Observe,
+    Shutdown, Tls,
 };
 use nearside_core::policy::Share;
 
@@ -57,6 +58,7 @@ pub(super) fn observe(observe: &document::Observe) -> Observe {
         admin: observe.admin,
         debug_from: observe.debug_from.iter().copied().collect(),
         access_log: AccessLog { sample: Share::from_points(observe.access_log.sample.0) },
+        journal: Journal { keep: observe.journal.keep.0 },
     }
 }
 

@@ -183,6 +183,17 @@ document! {
         debug_from: Vec<Cidr> = Vec::new(),
         /// The access log.
         access_log: AccessLog = AccessLog::default(),
+        /// The journal: what has changed, and when, and why.
+        journal: Journal = Journal::default(),
+    }
+}
+
+document! {
+    settings
+    /// The journal: health, drain, failover, generation and certificate changes, in the state folder.
+    Journal {
+        /// How long it is kept, and with it the evidence and the generations that `explain --at` asks.
+        keep: Time = Time::secs(30 * 24 * 3600),
     }
 }
 

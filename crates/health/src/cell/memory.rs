@@ -1,7 +1,7 @@
 //! What is remembered of a backend from one process to its successor.
 
 use super::{Cell, Ordering, code};
-use crate::change::By;
+use crate::change::{By, Figures};
 use crate::rtt::Rtt;
 use nearside_core::{Now, Verdict};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,19 @@ pub struct Memory {
 }
 
 impl Cell {
+    /// What was counted until now.
+    pub(crate) fn figures(&self) -> Figures {
+        let story = self.story();
+        Figures {
+            since: story.since,
+            fails: story.fails,
+            successes: story.successes,
+            faults: story.faults,
+            in_flight: self.in_flight.now(),
+            last_error: story.last_error.clone(),
+        }
+    }
+
     pub(crate) fn memory(&self, addresses: Vec<SocketAddr>) -> Memory {
         let story = self.story();
         let read = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);

@@ -32,7 +32,7 @@ fn turn(view: &View, index: usize, to: Verdict) {
 #[tokio::test(start_paused = true)]
 async fn five_errors_in_a_row_eject_for_ten_seconds() {
     let registry = registry();
-    let mut changes = registry.changes();
+    let (mut changes, began) = (registry.changes(), registry.now());
     let view = view(&registry, "a@x b@y");
     fail(&view, 0, 4);
     view.succeeded(id(0), true);
@@ -47,11 +47,8 @@ async fn five_errors_in_a_row_eject_for_ten_seconds() {
         ("web/a", Standing::Unknown, Standing::Ejected)
     );
     assert_eq!(&*change.evidence, "5 errors in a row, the last: connection reset; for 10 s");
-    let written = serde_json::to_string(&change).unwrap();
-    assert!(
-        written.starts_with(r#"{"key":"web/a","from":"unknown","to":"ejected","by":"requests","#),
-        "{written}"
-    );
+    assert_eq!((change.figures.faults, change.figures.since), (9, began));
+    assert_eq!(change.figures.last_error.map(|(_, text)| text).as_deref(), Some("connection reset"));
     advance(Duration::from_secs(10)).await;
     assert_eq!(shown(&view), "unknown; unknown");
     view.look_again(id(0));
