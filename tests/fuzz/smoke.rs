@@ -43,6 +43,7 @@ macro_rules! targets {
 targets! {
     head: what_passes_is_forwarded_as_one_request;
     chunks: a_body_is_read_alike_in_any_pieces;
+    blocks: fields_are_read_as_they_are_written;
     path: what_passes_has_one_reading;
     routes: a_file_is_loaded_or_reported;
     introduction: it_is_read_or_the_connection_ends;

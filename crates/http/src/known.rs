@@ -154,6 +154,12 @@ impl Known {
         NAMES.get(self as usize).map(|(name, _)| *name)
     }
 
+    /// The name of the class that has this number, for tables that are made while compiling.
+    #[expect(clippy::indexing_slicing, reason = "a constant function has no other way to look into a slice")]
+    pub(crate) const fn name_at(number: usize) -> Option<&'static str> {
+        if number < NAMES.len() { Some(NAMES[number].0) } else { None }
+    }
+
     /// Whether the field belongs to one connection and never passes on.
     pub const fn is_hop_by_hop(self) -> bool {
         HOP_BY_HOP.has(self)
@@ -204,7 +210,7 @@ impl Set {
 /// Whether a token is this name of the table, whatever its case. Names hold letters, digits and dashes only, and the
 /// only tokens that become these by setting a bit of each byte are the same in upper case; so eight bytes are
 /// compared in one step.
-fn same(token: &[u8], name: &[u8]) -> bool {
+pub(crate) fn same(token: &[u8], name: &[u8]) -> bool {
     if token.len() != name.len() {
         return false;
     }
@@ -250,7 +256,7 @@ const fn dashed(byte: u8) -> u8 {
 }
 
 /// A number below 256, the same for a token in upper and lower case. At most two of the names share one.
-const fn place(token: &[u8]) -> usize {
+pub(crate) const fn place(token: &[u8]) -> usize {
     let (first, last) = match token {
         [] => (0, 0),
         [only] => (*only, *only),

@@ -1,4 +1,5 @@
-//! HTTP/1 heads and bodies, read and written strictly, as pure functions over bytes; the rules for fields and paths.
+//! HTTP/1 heads and bodies, HTTP/2 frames and HPACK, read and written strictly, as pure functions over bytes; the rules for
+//! fields and paths.
 //!
 //! Nothing in here waits, dials or logs. A head owns one buffer, laid out as an HTTP/1 head whatever protocol it
 //! came by, so that writing it again is copying the stretches between the lines that are left out. Heads, edits
@@ -8,7 +9,9 @@ pub mod chunked;
 pub mod edits;
 pub mod fields;
 pub mod gate;
+pub mod h2;
 pub mod host;
+pub mod hpack;
 pub mod known;
 pub mod list;
 pub mod method;

@@ -1,5 +1,6 @@
 //! The targets: for each kind of bytes from outside, the code that reads them and the rules that hold whatever they are.
 
+mod blocks;
 mod chunks;
 mod frames;
 mod head;
@@ -26,6 +27,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "head", attack: head::attack, words: head::WORDS, count: 20_000 },
     Target { name: "chunks", attack: chunks::attack, words: chunks::WORDS, count: 20_000 },
+    Target { name: "blocks", attack: blocks::attack, words: blocks::WORDS, count: 20_000 },
     Target { name: "path", attack: path::attack, words: path::WORDS, count: 20_000 },
     Target { name: "routes", attack: routes::attack, words: routes::WORDS, count: 300 },
     Target { name: "introduction", attack: introduction::attack, words: introduction::WORDS, count: 300 },
