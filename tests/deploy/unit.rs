@@ -1,20 +1,18 @@
 //! The unit of systemd, judged by systemd's own tools.
 
+use crate::shipped;
 use nearside_tests::tool;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn shipped() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd/nearside.service");
-    fs::read_to_string(path).unwrap()
-}
+const UNIT: &str = "deploy/systemd/nearside.service";
 
 /// The unit for a machine that has its program elsewhere and perhaps an older systemd, as its first lines tell.
 fn written(folder: &Path) -> PathBuf {
     let path = folder.join("nearside.service");
     let program = nearside_tests::program();
-    let text = shipped().replace("/usr/bin/nearside", program.to_str().unwrap());
+    let text = shipped(UNIT).replace("/usr/bin/nearside", program.to_str().unwrap());
     fs::write(&path, text.replace("Type=notify-reload", "Type=notify")).unwrap();
     path
 }
@@ -46,7 +44,7 @@ fn the_unit_gives_little_away() {
 
 #[test]
 fn the_unit_has_a_user_of_its_own_and_one_capability() {
-    let unit = shipped();
+    let unit = shipped(UNIT);
     let values =
         |key: &str| -> Vec<&str> { unit.lines().filter_map(|line| line.strip_prefix(key)).collect() };
     assert_eq!(values("User="), ["nearside"]);

@@ -10,26 +10,12 @@ use std::process::{Child, Command, Stdio};
 /// How many cases the client has.
 const CASES: usize = 17;
 
-/// A Python that finds grpcio, which is fetched from PyPI once for all runs; `None`, said loudly, where it cannot be had.
+/// How a script is called that needs grpcio; `None`, said loudly, where that cannot be had.
 fn python() -> Option<impl Fn(&str) -> Command> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpcio");
-    fs::create_dir_all(&folder).unwrap();
-    let lock = fs::File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
-    if !folder.join("whole").exists() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"]);
-        let output = tool::output(pip.arg(&folder).arg("grpcio>=1.60,<2"))?;
-        if !output.status.success() {
-            tool::skip(&format!("grpcio cannot be had here: {}", String::from_utf8_lossy(&output.stderr)));
-            return None;
-        }
-        fs::write(folder.join("whole"), "").unwrap();
-    }
+    let grpcio = tool::fetched("grpcio>=1.60,<2")?;
     Some(move |name: &str| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/grpc").join(name);
-        let mut command = Command::new("python3");
-        command.env("PYTHONPATH", &folder).arg(script);
+        let mut command = grpcio.python();
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/grpc").join(name));
         command
     })
 }

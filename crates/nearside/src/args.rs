@@ -1,7 +1,13 @@
 //! The command line.
 
+mod shell;
+
+pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
+
+use crate::complete;
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
 use nearside_telemetry::journal::Kind;
 use nearside_whatif::Origin;
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +49,10 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show what has changed, and when, and why.
     Journal(JournalArgs),
+    /// Print the script by which a shell completes what is typed, names of regions and backends included.
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder.
+    Man(ManArgs),
     /// A sample backend, as the demo starts them.
     #[command(hide = true)]
     Sample(SampleArgs),
@@ -139,10 +149,10 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME:VALUE", value_parser = read_header)]
     pub(crate) header: Vec<String>,
     /// Suppose that this region or backend is down; may be repeated.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) down: Vec<String>,
     /// Suppose that this region or backend is marked drained; may be repeated.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) drain: Vec<String>,
     /// The PoP that is asked, as for `run`; with --live the running one has to have this name.
     #[arg(long, env = "NEARSIDE_POP")]
@@ -193,10 +203,12 @@ pub(crate) struct SimulateArgs {
     #[arg(default_value = "routes.yaml")]
     pub(crate) file: PathBuf,
     /// Suppose that these regions are down.
-    #[arg(long, value_name = "REGION", num_args = 1.., value_delimiter = ',', required_unless_present = "drain")]
+    #[arg(long, value_name = "REGION", num_args = 1.., value_delimiter = ',', required_unless_present = "drain",
+        add = ArgValueCandidates::new(complete::regions))]
     pub(crate) lose: Vec<String>,
     /// Suppose that these regions or backends are marked drained.
-    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',',
+        add = ArgValueCandidates::new(complete::targets))]
     pub(crate) drain: Vec<String>,
     /// Where requests come from, in parts of any size: country:DE=60,country:US=40; also state:US-CA, group:EU,
     /// continent:NA, subnet:10.0.0.0/8, world and unknown [default: as much from each place that the file's rules tell
@@ -253,6 +265,7 @@ pub(crate) struct GeoArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct DrainArgs {
     /// A region, or a backend as `pool/backend`.
+    #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: String,
     /// Why; it stands in the file and in `status`.
     #[arg(long)]
@@ -293,6 +306,7 @@ pub(crate) struct WaitArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct UndrainArgs {
     /// A region, or a backend as `pool/backend`.
+    #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
@@ -339,7 +353,7 @@ pub(crate) struct JournalArgs {
     #[arg(long, value_delimiter = ',', value_parser = kinds())]
     pub(crate) kind: Vec<String>,
     /// Only what concerns these regions; may be repeated.
-    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    #[arg(long, value_name = "REGION", value_delimiter = ',', add = ArgValueCandidates::new(complete::regions))]
     pub(crate) region: Vec<String>,
     /// Only these backends, by id or as `pool/backend`; may be repeated.
     #[arg(long, value_name = "BACKEND", value_delimiter = ',')]

@@ -1,11 +1,13 @@
 //! The commands.
 
 mod check;
+mod completions;
 mod demo;
 mod drain;
 mod explain;
 mod geo;
 mod journal;
+mod man;
 mod run;
 mod sample;
 mod simulate;
@@ -32,6 +34,8 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Status(args) => status::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Sample(args) => sample::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Check(args) => check::run(&args),
     }
 }

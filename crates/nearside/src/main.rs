@@ -5,6 +5,7 @@ mod args;
 mod chronicle;
 mod client;
 mod command;
+mod complete;
 mod control;
 mod explanation;
 mod file;
@@ -48,6 +49,14 @@ pub(crate) enum Done {
 }
 
 fn main() -> ExitCode {
+    match complete::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(2);
+        }
+    }
     let args = args::Args::parse();
     match command::dispatch(args) {
         Ok(Done::Fine) => ExitCode::SUCCESS,

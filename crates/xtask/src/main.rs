@@ -10,6 +10,7 @@ mod demo;
 mod driver;
 mod faults;
 mod fuzz;
+mod package;
 mod peers;
 mod process;
 mod record;
@@ -43,6 +44,8 @@ enum Task {
     Faults(faults::Arguments),
     /// Attacks what reads from outside with mutated inputs: a smoke for all targets, or one target for long, by coverage.
     Fuzz(fuzz::Arguments),
+    /// Builds the Debian package: program, unit, manual, completions and the example of a file.
+    Package(package::Arguments),
     /// Carries out all faults in random order for ten minutes, and compares the backends' ledgers with what clients saw.
     Soak(soak::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
@@ -72,6 +75,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Package(arguments) => package::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),

@@ -23,6 +23,17 @@ pub(crate) enum Need {
     Compare,
     /// Other proxies beside ours.
     Peers,
+    /// Packages.
+    Package,
+}
+
+/// Who installs a tool.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum By {
+    /// Debian's package tool, where this is root.
+    Apt,
+    /// Cargo, among the user's own programs.
+    Cargo,
 }
 
 /// Which tools to look for.
@@ -38,57 +49,130 @@ pub(crate) struct Arguments {
 struct Tool {
     program: &'static str,
     package: &'static str,
+    by: By,
     why: &'static str,
     needs: &'static [Need],
 }
 
 const TOOLS: &[Tool] = &[
-    Tool { program: "cc", package: "build-essential", why: "compiles C libraries", needs: &[Need::Build] },
-    Tool { program: "cmake", package: "cmake", why: "configures C libraries", needs: &[Need::Build] },
-    Tool { program: "make", package: "make", why: "builds what cmake configured", needs: &[Need::Build] },
+    Tool {
+        program: "cc",
+        package: "build-essential",
+        by: By::Apt,
+        why: "compiles C libraries",
+        needs: &[Need::Build],
+    },
+    Tool {
+        program: "cmake",
+        package: "cmake",
+        by: By::Apt,
+        why: "configures C libraries",
+        needs: &[Need::Build],
+    },
+    Tool {
+        program: "make",
+        package: "make",
+        by: By::Apt,
+        why: "builds what cmake configured",
+        needs: &[Need::Build],
+    },
     Tool {
         program: "curl",
         package: "curl",
+        by: By::Apt,
         why: "a client we did not write",
         needs: &[Need::Demo, Need::Test],
     },
     Tool {
         program: "h2load",
         package: "nghttp2-client",
+        by: By::Apt,
         why: "loads HTTP/2",
         needs: &[Need::Test, Need::Compare],
     },
     Tool {
         program: "nghttp",
         package: "nghttp2-client",
+        by: By::Apt,
         why: "an HTTP/2 client we did not write",
         needs: &[Need::Test],
     },
     Tool {
         program: "haproxy",
         package: "haproxy",
+        by: By::Apt,
         why: "a receiver of PROXY protocol headers that we did not write, and what nearside is compared with",
         needs: &[Need::Test, Need::Peers],
     },
     Tool {
         program: "ip",
         package: "iproute2",
+        by: By::Apt,
         why: "makes the hosts of a wide area network",
         needs: &[Need::Test],
     },
-    Tool { program: "pip3", package: "python3-pip", why: "fetches gRPC for Python", needs: &[Need::Test] },
+    Tool {
+        program: "pip3",
+        package: "python3-pip",
+        by: By::Apt,
+        why: "fetches gRPC for Python",
+        needs: &[Need::Test],
+    },
     Tool {
         program: "openssl",
         package: "openssl",
+        by: By::Apt,
         why: "makes the certificate of a comparison",
         needs: &[Need::Compare],
     },
-    Tool { program: "perf", package: "linux-perf", why: "counts instructions", needs: &[Need::Compare] },
+    Tool {
+        program: "perf",
+        package: "linux-perf",
+        by: By::Apt,
+        why: "counts instructions",
+        needs: &[Need::Compare],
+    },
     Tool {
         program: "nginx",
         package: "nginx-light",
+        by: By::Apt,
         why: "what nearside is compared with, and a backend we did not write",
         needs: &[Need::Test, Need::Compare, Need::Peers],
+    },
+    Tool {
+        program: "cargo-deb",
+        package: "cargo-deb",
+        by: By::Cargo,
+        why: "puts the Debian package together",
+        needs: &[Need::Test, Need::Package],
+    },
+    Tool {
+        program: "dpkg-shlibdeps",
+        package: "dpkg-dev",
+        by: By::Apt,
+        why: "finds the libraries that the Debian package depends on",
+        needs: &[Need::Test, Need::Package],
+    },
+    Tool {
+        program: "lintian",
+        package: "lintian",
+        by: By::Apt,
+        why: "judges the Debian package",
+        needs: &[Need::Test],
+    },
+    Tool {
+        program: "groff",
+        package: "groff-base",
+        by: By::Apt,
+        why: "sets the manual pages",
+        needs: &[Need::Test],
+    },
+    Tool {
+        program: "kubectl",
+        package: "kubernetes-client",
+        by: By::Apt,
+        why: "builds the Kubernetes manifests",
+        needs: &[Need::Test],
     },
 ];
 
@@ -133,24 +217,43 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
             Remedy::Ask(command) => bail!("{}; install with: {command}", told(&required)),
         }
     }
-    if advised.is_empty() {
-        return Ok(());
+    let (from_debian, from_cargo): (Vec<&Tool>, Vec<&Tool>) =
+        advised.into_iter().partition(|tool| tool.by == By::Apt);
+    if !from_debian.is_empty() {
+        let why_not = match remedy(&from_debian, may_install) {
+            Remedy::Install(packages) => apt.install(&packages).err().map(|error| format!("{error:#}")),
+            Remedy::Ask(command) => Some(format!("install with: {command}")),
+        };
+        tell_skipped(&from_debian, why_not);
     }
-    let why_not = match remedy(&advised, may_install) {
-        Remedy::Install(packages) => apt.install(&packages).err().map(|error| format!("{error:#}")),
-        Remedy::Ask(command) => Some(format!("install with: {command}")),
-    };
-    if let Some(why_not) = why_not {
-        eprintln!("SKIPPED: what needs these: {}; {why_not}", told(&advised));
+    for tool in from_cargo {
+        let why_not = install_by_cargo(tool.package).err().map(|error| format!("{error:#}"));
+        tell_skipped(&[tool], why_not);
     }
     Ok(())
+}
+
+fn tell_skipped(missing: &[&Tool], why_not: Option<String>) {
+    if let Some(why_not) = why_not {
+        eprintln!("SKIPPED: what needs these: {}; {why_not}", told(missing));
+    }
+}
+
+/// Without optimisation, which takes half the time and matters to nobody.
+fn install_by_cargo(package: &str) -> Result<()> {
+    process::run(
+        process::cargo(&process::root()?).args(["install", "--quiet", "--locked", "--debug", package]),
+    )
 }
 
 /// Where a program is, or nowhere.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Servers live in sbin, which is not on everybody's path.
-    let folders = env::split_paths(&path).chain(["/usr/local/sbin".into(), "/usr/sbin".into()]);
+    // Servers live in sbin, and what cargo installs in a folder of its own; neither is on everybody's path.
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = cargo.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let sbin = ["/usr/local/sbin".into(), "/usr/sbin".into()];
+    let folders = env::split_paths(&path).chain(sbin).chain(cargo.map(|cargo| cargo.join("bin")));
     find_in(program, folders)
 }
 
