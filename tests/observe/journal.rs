@@ -112,6 +112,129 @@ async fn an_incident_is_told_in_order_with_reasons_and_figures() {
     assert_eq!(late["evidence"]["drain"], "CHG-7");
 }
 
+/// What `explain --at` says of a moment, as JSON; or why it says nothing.
+fn explained(edge: &Edge, at: &str) -> Result<Value, String> {
+    let output = edge.call(&["explain", "--host", "www.example.com", "--at", at, "--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    match serde_json::from_str(&text) {
+        Ok(told) => Ok(told),
+        Err(_) => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+/// The moment so many milliseconds after that of an entry.
+fn after(entry: &Value, millis: u64) -> String {
+    let format = time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    );
+    let time = entry["time"].as_str().unwrap();
+    let time =
+        time::PrimitiveDateTime::parse(time, format).unwrap() + std::time::Duration::from_millis(millis);
+    time.format(format).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_explained_by_the_evidence_and_the_file_of_then() {
+    let mut stage = stage().await;
+    incident(&mut stage).await;
+    let edge = &stage.edge;
+    let all = entries(edge, &[]);
+    let told = story(&all);
+    let find = |line: &str| &all[told.iter().position(|one| one == line).unwrap()];
+    let check = |entry: &str, region: &str, reason: &str| {
+        let told = explained(edge, &after(find(entry), 100)).unwrap();
+        assert_eq!(told["choice"]["region"], region, "{entry}: {told:#}");
+        assert_eq!(told["choice"]["reason"], reason, "{entry}: {told:#}");
+        assert_eq!(told["shares"][0]["share"], 1.0, "{told:#}");
+        told
+    };
+    check("generation swapped", "frankfurt", "won.priority");
+    let failed = check("failover failover web", "virginia", "won.failover");
+    assert_eq!(failed["steps"][4]["events"][0]["reason"], "excluded.unhealthy", "{failed:#}");
+    assert!(
+        failed["past"]["backends"]["web/fra-a"].as_str().unwrap().starts_with("probe says so since"),
+        "{failed:#}"
+    );
+    assert!(failed["past"]["generation"].as_str().unwrap().starts_with("2-"), "{failed:#}");
+    assert!(failed["past"]["evidence_age_s"].as_f64().unwrap() < 5.0, "{failed:#}");
+    check("failover failback web", "frankfurt", "won.priority");
+    let drained = check("drain begun frankfurt", "virginia", "won.only");
+    assert_eq!(
+        drained["steps"][3]["events"][0]["why"], "it or its region is marked drained: \"CHG-7\"",
+        "{drained:#}"
+    );
+    check("drain ended frankfurt", "frankfurt", "won.priority");
+
+    let nothing = explained(edge, "2020-02-02T14:03:00Z").unwrap_err();
+    assert!(nothing.contains("nothing is known of 2020-02-02T14:03:00.000Z"), "{nothing}");
+    let ahead = explained(edge, "2999-01-01").unwrap_err();
+    assert!(ahead.contains("lies ahead"), "{ahead}");
+
+    // What is kept can be taken away; then it is said.
+    fs::remove_dir_all(edge.folder().join("state/generations")).unwrap();
+    let gone = explained(edge, &after(find("failover failover web"), 100)).unwrap_err();
+    assert!(gone.contains("the generation of then is not kept any more"), "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_chance_decides_is_explained_as_shares() {
+    let stage = stage().await;
+    let edge = &stage.edge;
+    edge.reload(|text| text.replacen("priority: 2", "weight: 150", 1)).await;
+    let swapped = told(edge, "generation swapped").await;
+    let moment = after(&swapped, 300);
+    let explained = || explained(edge, &moment).ok();
+    let told = eventually("the evidence of that time", async || block_in_place(explained)).await;
+    let shares = told["shares"].as_array().unwrap();
+    let share = |region: &str| {
+        let found = shares.iter().find(|one| one["region"] == region);
+        found.map_or(0.0, |one| one["share"].as_f64().unwrap())
+    };
+    assert!((share("virginia") - 0.75).abs() < 0.06 && (share("frankfurt") - 0.25).abs() < 0.06, "{told:#}");
+    let output = edge.call(&["explain", "--host", "www.example.com", "--at", &moment]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with("At 20") && text.contains("Of such requests, which differ by chance alone:"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_what_share_each_region_has_and_why() {
+    let stage = stage().await;
+    let edge = &stage.edge;
+    for _ in 0..5 {
+        assert!(client::ask(edge, "/", &[]).await.status().is_success());
+    }
+    let region = |name: &str| {
+        let status = edge.status();
+        let regions = status["regions"].as_array().unwrap().clone();
+        regions.into_iter().find(|region| region["name"] == name).unwrap()["traffic"].clone()
+    };
+    let counted = async || Some(region("frankfurt")).filter(|traffic| traffic["requests"] == 5);
+    let frankfurt = eventually("five requests in the history", counted).await;
+    assert_eq!(
+        (&frankfurt["share"], &frankfurt["reasons"]),
+        (&1.0.into(), &serde_json::json!({ "won.priority": 5 }))
+    );
+    let virginia = region("virginia");
+    assert_eq!(
+        (&virginia["share"], &virginia["left_out"][0]["reason"]),
+        (&0.0.into(), &"lost.priority".into())
+    );
+    let output = edge.call(&["status"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("won.priority 5") && table.contains("web: lost.priority"), "{table}");
+
+    let json = |path: &str| -> Value { serde_json::from_str(&edge.ask(path).unwrap().1).unwrap() };
+    let history = json("/history");
+    let samples = history["samples"].as_array().unwrap();
+    assert!(samples.iter().any(|sample| sample["regions"]["frankfurt"]["requests"] == 5), "{history}");
+    let journal = json("/journal?since=1h%20ago");
+    assert_eq!(story(journal["entries"].as_array().unwrap())[0], "process started");
+    assert_eq!(edge.ask("/journal?since=nonsense").unwrap().0, 400);
+}
+
 /// Whether all that has happened is there, in the order in which it has.
 fn in_order(all: &[Value]) {
     let wanted = [

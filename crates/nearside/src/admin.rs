@@ -6,6 +6,8 @@ mod socket;
 pub(crate) use socket::{Admin, Listening, bind, remove};
 
 use crate::handover::Succession;
+use crate::moment;
+use crate::past::STRETCH;
 use crate::question::Question;
 use crate::status::Desk;
 use anyhow::Context;
@@ -14,7 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use nearside_proxy::supposed::Reading;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,7 +50,19 @@ fn answer(desk: &Desk, request: &Request<Incoming>, over_tcp: bool) -> Answer {
             Err(why) => page(StatusCode::BAD_REQUEST, TEXT, format!("{why:#}\n")),
         },
         "/status" => page(StatusCode::OK, JSON, format!("{:#}\n", desk.read())),
-        _ => page(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics /status /explain\n"),
+        "/journal" => match journal(desk, request.uri().query().unwrap_or_default()) {
+            Ok(told) => page(StatusCode::OK, JSON, told),
+            Err(why) => page(StatusCode::BAD_REQUEST, TEXT, format!("{why}\n")),
+        },
+        "/history" => {
+            let told = json!({ "every_s": STRETCH.as_secs(), "samples": desk.history.all() });
+            page(StatusCode::OK, JSON, format!("{told}\n"))
+        }
+        _ => page(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "/healthz /readyz /metrics /status /explain /journal /history\n",
+        ),
     }
 }
 
@@ -64,6 +78,15 @@ fn explain(desk: &Desk, query: &str) -> anyhow::Result<Value> {
         now: live.evidence.now(),
     };
     Ok(question.answer(&reading, Some(&desk.edge.pop.name), &*live.evidence)?.0)
+}
+
+/// The latest entries of the journal, from `since` on where the query says so.
+fn journal(desk: &Desk, query: &str) -> Result<String, String> {
+    let asked: Vec<(String, String)> =
+        serde_urlencoded::from_str(query).map_err(|cause| cause.to_string())?;
+    let since =
+        asked.iter().find(|(name, _)| name == "since").map(|(_, since)| moment::read(since)).transpose()?;
+    Ok(format!("{{\"entries\":[{}]}}\n", desk.journal.recent(since).join(",\n")))
 }
 
 /// Whether this asks for an upgrade: only who may use the Unix socket may.

@@ -169,6 +169,11 @@ pub(crate) struct ExplainArgs {
     /// Ask the running PoP: by its generation, its geo tables and what it knows of the backends now.
     #[arg(long, conflicts_with_all = ["down", "drain", "file"])]
     pub(crate) live: bool,
+    /// Ask the past: by the generation and the evidence of then, as the state folder has them. 14:03,
+    /// 2026-11-21T14:03:00Z (in UTC), or `10m ago`.
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::read)]
+    #[arg(conflicts_with_all = ["down", "drain", "file", "live"])]
+    pub(crate) at: Option<SystemTime>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     /// Print JSON.

@@ -1,6 +1,7 @@
 //! The chronicle: what changes at this PoP is followed, and written into the journal.
 
 mod certificates;
+mod evidence;
 mod generations;
 mod marks;
 mod processes;
@@ -11,6 +12,7 @@ pub(crate) use processes::Process;
 
 use crate::status::Desk;
 use certificates::Certificates;
+use evidence::Evidence;
 use marks::Marks;
 use nearside_core::{Generation, Now};
 use nearside_health::{Change, Standing};
@@ -71,6 +73,7 @@ struct Chronicle<'a> {
     marks: Marks,
     certificates: Certificates,
     serving: Serving,
+    evidence: Evidence,
 }
 
 impl<'a> Chronicle<'a> {
@@ -83,6 +86,7 @@ impl<'a> Chronicle<'a> {
             marks: Marks::default(),
             certificates: Certificates::default(),
             serving: Serving::default(),
+            evidence: Evidence::default(),
         }
     }
 
@@ -134,6 +138,7 @@ impl<'a> Chronicle<'a> {
         for entry in entries {
             self.journal.write(&entry);
         }
+        self.evidence.look(self.desk, &self.live, self.journal);
     }
 
     fn stopping(&self) -> Entry {

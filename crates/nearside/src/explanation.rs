@@ -106,7 +106,8 @@ fn why(generation: &Generation, id: BackendId, reason: Reason) -> String {
     }
 }
 
-fn outcome(generation: &Generation, choice: Choice) -> Value {
+/// What becomes of the request, as data.
+pub(crate) fn outcome(generation: &Generation, choice: Choice) -> Value {
     let route = |id: RouteId| generation.routes.route(id).map(|route| route.id.to_string());
     match choice {
         Choice::Forward(plan) => {
@@ -155,8 +156,35 @@ pub(crate) fn steps(told: &Value) -> String {
 
 /// The table for people, with what was asked and what is chosen.
 pub(crate) fn draw(told: &Value) -> String {
-    let (request, choice) = (&told["request"], &told["choice"]);
-    let line = if choice.get("forward").is_some() {
+    let request = &told["request"];
+    let pop = request["pop"].as_str().map_or_else(String::new, |pop| format!(", at PoP {pop}"));
+    let ending = match told["shares"].as_array() {
+        Some(shares) if shares.len() > 1 => {
+            let each = shares.iter().map(|one| {
+                format!("{:>4.0} % {}", one["share"].as_f64().unwrap_or(0.0) * 100.0, ending(one))
+            });
+            format!(
+                "Of such requests, which differ by chance alone:\n{}",
+                each.collect::<Vec<_>>().join("\n")
+            )
+        }
+        _ => ending(&told["choice"]),
+    };
+    format!(
+        "{} {}{} from {} ({}){pop}\n{}{}{ending}",
+        text_or_dash(request, "method"),
+        text_or_dash(request, "host"),
+        text_or_dash(request, "path"),
+        text_or_dash(request, "client"),
+        text_or_dash(request, "place"),
+        claims(request),
+        steps(told),
+    )
+}
+
+/// What becomes of a request, in a line.
+fn ending(choice: &Value) -> String {
+    if choice.get("forward").is_some() {
         format!(
             "=> {} in {}: {} ({})",
             text_or_dash(choice, "forward"),
@@ -173,16 +201,5 @@ pub(crate) fn draw(told: &Value) -> String {
             text_or_dash(choice, "refuse"),
             text_or_dash(choice, "why")
         )
-    };
-    let pop = request["pop"].as_str().map_or_else(String::new, |pop| format!(", at PoP {pop}"));
-    format!(
-        "{} {}{} from {} ({}){pop}\n{}{}{line}",
-        text_or_dash(request, "method"),
-        text_or_dash(request, "host"),
-        text_or_dash(request, "path"),
-        text_or_dash(request, "client"),
-        text_or_dash(request, "place"),
-        claims(request),
-        steps(told),
-    )
+    }
 }

@@ -17,6 +17,7 @@ mod make;
 mod measured;
 mod moment;
 mod out;
+mod past;
 mod pop;
 mod question;
 mod reload;

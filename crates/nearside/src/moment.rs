@@ -1,6 +1,6 @@
 //! A moment as people write it: `2026-11-21T14:03:00Z`, `2026-11-21 14:03`, `14:03`, `10m ago`.
 
-use nearside_telemetry::journal::moment;
+use nearside_telemetry::journal::{moment, stamp};
 use std::time::{Duration, SystemTime};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
@@ -14,6 +14,12 @@ pub(crate) fn read(text: &str) -> Result<SystemTime, String> {
         "write a time in UTC, such as 14:03, 2026-11-21T14:03:00Z or 2026-11-21, or how long ago, such as `10m ago`"
             .to_owned()
     })
+}
+
+/// A moment for people, to the second.
+pub(crate) fn to_second(time: SystemTime) -> String {
+    let text = stamp(time);
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 fn read_at(text: &str, now: SystemTime) -> Option<SystemTime> {
@@ -46,7 +52,6 @@ fn time_of_day(text: &str) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearside_telemetry::journal::stamp;
 
     fn check(text: &str, expected: Option<&str>) {
         let now = moment("2026-11-21T14:30:00Z").unwrap();

@@ -4,6 +4,7 @@ use crate::chronicle::{self, Changes};
 use crate::file;
 use crate::gates::{self, Around, Passed};
 use crate::make::{self, Maker};
+use crate::past::Kept;
 use crate::story::{Outcome, Story};
 use nearside_config::{Report, Severity, Source};
 use nearside_core::{Generation, PoolId};
@@ -42,6 +43,8 @@ pub(crate) struct First {
     pub(crate) warnings: Report,
     /// The way from a key's path to its line.
     pub(crate) source: Source,
+    /// The names under which it is kept.
+    pub(crate) kept: Option<[String; 2]>,
 }
 
 /// Why a file is looked at again.
@@ -55,9 +58,17 @@ pub(crate) enum Cause {
 
 /// What a look at the file came to.
 enum Look {
-    Next(Arc<Live>, Report, Changes),
+    Next(Box<Next>),
     Same,
     Refused(String, Option<Report>),
+}
+
+/// A generation that will be live.
+struct Next {
+    live: Arc<Live>,
+    warnings: Report,
+    changes: Changes,
+    kept: Option<[String; 2]>,
 }
 
 impl Reloader {
@@ -71,7 +82,8 @@ impl Reloader {
             Err(report) => return Ok(Err(report)),
         };
         let (warnings, source) = (passed.warnings.clone(), passed.source.clone());
-        Ok(Ok(First { live: self.maker.next(passed, number), warnings, source }))
+        let kept = self.keep(&passed);
+        Ok(Ok(First { live: self.maker.next(passed, number), warnings, source, kept }))
     }
 
     /// Looks at the file, and swaps what is live where it has changed for something that passes the gates.
@@ -81,8 +93,8 @@ impl Reloader {
         let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
         let look =
             looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
-        if let Look::Next(next, ..) = &look {
-            pool::revive(edge, next).await;
+        if let Look::Next(next) = &look {
+            pool::revive(edge, &next.live).await;
         }
         self.conclude(look, edge, story, (cause, began))
     }
@@ -102,7 +114,9 @@ impl Reloader {
         }
         let warnings = passed.warnings.clone();
         let changes = Changes::between(&live.generation, &passed.generation);
-        Look::Next(Arc::new(self.maker.next(passed, live.generation.stamp.number)), warnings, changes)
+        let kept = self.keep(&passed);
+        let live = Arc::new(self.maker.next(passed, live.generation.stamp.number));
+        Look::Next(Box::new(Next { live, warnings, changes, kept }))
     }
 
     fn gated(&self, live: Option<&Live>) -> anyhow::Result<Result<Passed, Report>> {
@@ -118,6 +132,12 @@ impl Reloader {
             tables: live.map(|live| &*live.geo),
         };
         Ok(gates::pass(loaded, &around))
+    }
+
+    /// Keeps what a generation is made from, so that the past can be asked; the names.
+    fn keep(&self, passed: &Passed) -> Option<[String; 2]> {
+        let kept = Kept::of(passed, &self.file).and_then(|kept| kept.store(&self.journal));
+        kept.inspect_err(|cause| warn!({ field::CAUSE } = %cause, "this generation is not kept")).ok()
     }
 
     /// Writes down what became of the file, unless that is another process's matter by now.
@@ -151,7 +171,9 @@ impl Reloader {
                 story.reloaded(Outcome::Refused, Some(&text), report.as_ref());
                 None
             }
-            Look::Next(live, warnings, changes) => {
+            Look::Next(next) => {
+                let Next { live, warnings, changes, kept } = *next;
+                story.keep(live.generation.stamp.number, kept);
                 let before = edge.live.swap(Arc::clone(&live));
                 self.note(&chronicle::swapped(
                     &before.generation,

@@ -6,6 +6,7 @@ use crate::control::{Control, Opening, Settled};
 use crate::gates;
 use crate::handover::{Family, Met, Predecessor, Program, Succession};
 use crate::make::Maker;
+use crate::past::History;
 use crate::reload::{First, Reloader, warn_of};
 use crate::signals::Signals;
 use crate::status::Desk;
@@ -13,11 +14,12 @@ use crate::story::Story;
 use crate::{admin, machine, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use nearside_config::Source;
 use nearside_core::{BackendId, Evidence, Now};
 use nearside_health::{Clock, Memory, Registry, SystemResolver};
 use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
-use nearside_proxy::service::{EdgeService, Phase, Shutdown, Strain};
+use nearside_proxy::service::{BindError, EdgeService, Phase, Shutdown, Strain};
 use nearside_telemetry::journal::Journal;
 use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
 use pingora_core::server::configuration::ServerConf;
@@ -78,18 +80,17 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let reloader = reloader(&plan, &shutdown)?;
     reloader.maker.registry.recall(inherited.memories);
     reloader.maker.registry.recall_marks(inherited.marks);
-    let First { live, warnings, source } = match reloader.first(inherited.generation)? {
+    let First { live, warnings, source, kept } = match reloader.first(inherited.generation)? {
         Ok(first) => first,
         Err(report) => return Ok(Process::refused(&reloader.journal, report.to_string())),
     };
     let admin_address = live.generation.observe.admin;
     let story = Arc::new(Story::new(std::path::absolute(&plan.file).unwrap_or(plan.file), &warnings));
+    story.keep(live.generation.stamp.number, kept);
     let edge = edge(live, &reloader.maker.metrics, plan.pop, (plan.dial, plan.sink))?;
     let mut service = EdgeService::new(Arc::clone(&edge), plan.workers, shutdown.clone());
     if let Err(error) = service.bind(inherited.sockets) {
-        let listeners = &edge.live.load_full().generation.listeners;
-        let index = listeners.iter().position(|listener| listener.bind == error.address).unwrap_or(0);
-        return Ok(End::Refused(gates::unbound(&source, index, &error).to_string()));
+        return Ok(unbound(&edge, &source, &error));
     }
     let listening = admin::bind(&plan.state, admin_address, inherited.admin)?;
     let process = Process::begin(&edge, inherited.pid, &plan.state, Arc::clone(&reloader.journal));
@@ -98,6 +99,8 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let desk = Desk {
         edge: Arc::clone(&edge),
         story: Arc::clone(&story),
+        history: Arc::new(History::recall(&plan.state)),
+        journal: Arc::clone(&reloader.journal),
         shutdown: shutdown.clone(),
         predecessor: predecessor.clone(),
     };
@@ -131,6 +134,13 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     }
     let well = !family.stays() || family.keep().context("cannot wait for the successor")?;
     Ok(if well { end } else { End::Cut })
+}
+
+/// A listener cannot be bound.
+fn unbound(edge: &Edge, source: &Source, error: &BindError) -> End {
+    let listeners = &edge.live.load().generation.listeners;
+    let index = listeners.iter().position(|listener| listener.bind == error.address).unwrap_or(0);
+    End::Refused(gates::unbound(source, index, error).to_string())
 }
 
 /// What a process begins with: nothing, or what its predecessor leaves.

@@ -4,9 +4,10 @@ use nearside_core::host::Pattern;
 use nearside_core::method::Methods;
 use nearside_core::random::Random;
 use nearside_core::route::{Action, PathPattern, Route};
+use nearside_core::trace::Event;
 use nearside_core::{
-    BackendId, Choice, Evidence, Facts, Generation, Input, Now, PoolId, RegionId, RouteId, State, Trace,
-    Tried, decide,
+    BackendId, Choice, Evidence, Facts, FullTrace, Generation, Input, Now, PoolId, Reason, RegionId, RouteId,
+    State, Trace, Tried, decide,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -50,6 +51,28 @@ pub(crate) fn of(
         }
     }
     shares
+}
+
+/// The backends that a request for `pool` does not get, each with why, and why the one that it gets won, or why none.
+pub(crate) fn trace(
+    generation: &Generation,
+    evidence: &impl Evidence,
+    pool: PoolId,
+    now: Now,
+) -> (Vec<(BackendId, Reason)>, Option<Reason>) {
+    let Some(example) = example(generation, pool) else { return (Vec::new(), None) };
+    let mut trace = FullTrace::default();
+    let choice = example.ask(generation, evidence, (now, 0), &mut trace);
+    let dropped = trace.events().iter().filter_map(|event| match *event {
+        Event::Dropped(backend, reason) => Some((backend, reason)),
+        Event::Step(_) | Event::Readmitted(_) | Event::Chosen(..) | Event::Refused(_) => None,
+    });
+    let reason = match choice {
+        Choice::Forward(plan) => Some(plan.reason),
+        Choice::Refuse(reason, _) => Some(reason),
+        Choice::Answer(_) => None,
+    };
+    (dropped.collect(), reason)
 }
 
 /// A request that a route of a pool would get.

@@ -1,7 +1,10 @@
 //! The status: what this PoP knows and does now, as one document.
 
+mod provenance;
+
 use crate::handover::{Predecessor, Rest};
 use crate::machine;
+use crate::past::History;
 use crate::share;
 use crate::story::{Outcome, Story};
 use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
@@ -9,6 +12,8 @@ use nearside_core::{Now, PoolId, RegionId};
 use nearside_health::BackendStatus;
 use nearside_proxy::live::{Edge, Live};
 use nearside_proxy::service::{Phase, Shutdown};
+use nearside_telemetry::journal::Journal;
+use provenance::Provenance;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -19,6 +24,10 @@ pub(crate) struct Desk {
     pub(crate) edge: Arc<Edge>,
     /// What the process has seen.
     pub(crate) story: Arc<Story>,
+    /// What has passed of late.
+    pub(crate) history: Arc<History>,
+    /// Where changes are written down.
+    pub(crate) journal: Arc<Journal>,
     /// How far its end has come.
     pub(crate) shutdown: Shutdown,
     /// The process before this one, which may still have something in flight.
@@ -101,7 +110,7 @@ impl Desk {
             "listeners": self.listeners(&live),
             "authority": live.certificates.authority_file().map(|file| file.display().to_string()),
             "drains": drains(&live, &backends),
-            "regions": regions(&live, &backends),
+            "regions": regions(&live, &backends, &Provenance::of(&live, &self.history)),
             "pools": pools(&live),
             "backends": self.told(&live, &backends),
         })
@@ -162,7 +171,7 @@ fn drains(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
         .collect()
 }
 
-fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
+fn regions(live: &Live, backends: &[BackendStatus], provenance: &Provenance) -> Vec<Value> {
     let now = live.evidence.now();
     let each = live.generation.regions.iter().enumerate();
     each.map(|(index, region)| {
@@ -181,6 +190,7 @@ fn regions(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
             "capacity_rps": region.capacity,
             "backends": own().count(),
             "usable": own().filter(|backend| backend.usable).count(),
+            "traffic": provenance.region(&region.name),
         })
     })
     .collect()

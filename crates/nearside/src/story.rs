@@ -2,6 +2,7 @@
 
 use nearside_config::Report;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,12 @@ pub(crate) struct Story {
     ready: AtomicBool,
     told: Mutex<Told>,
     changed: Notify,
+    /// The names under which the latest generations are kept, by number.
+    kept: Mutex<VecDeque<(u64, [String; 2])>>,
 }
+
+/// Generations whose names are remembered: the live one, and one that it is about to give way to.
+const KEPT: usize = 4;
 
 #[derive(Debug)]
 struct Told {
@@ -59,6 +65,7 @@ impl Story {
             ready: AtomicBool::new(false),
             told: Mutex::new(told),
             changed: Notify::new(),
+            kept: Mutex::default(),
         }
     }
 
@@ -76,6 +83,21 @@ impl Story {
         });
         drop(told);
         self.changed.notify_one();
+    }
+
+    /// Notes the names under which the generation with this number is kept; none where it could not be.
+    pub(crate) fn keep(&self, number: u64, names: Option<[String; 2]>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.extend(names.map(|names| (number, names)));
+    }
+
+    /// The names under which the generation with this number is kept, the whole one first.
+    pub(crate) fn kept(&self, number: u64) -> Option<[String; 2]> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| *known == number).map(|(_, names)| names.clone())
     }
 
     /// Waits for the next reload, for the one who writes down what has changed.

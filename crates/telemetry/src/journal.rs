@@ -12,6 +12,7 @@ pub use entry::{Entry, Kind, moment, stamp};
 pub use page::{Page, Span, pages};
 
 use daily::Daily;
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -29,6 +30,10 @@ const QUEUE: usize = 4096;
 /// The most that one kind of file may take of the disk, however long it is to be kept.
 const MOST: u64 = 512 << 20;
 
+/// Entries that are remembered, and for how long before the process began.
+const RECENT: usize = 1000;
+const LATELY: Duration = Duration::from_hours(24);
+
 /// Where the entries are, in the state folder.
 pub const JOURNAL: &str = "journal";
 /// Where the evidence is kept from time to time.
@@ -41,6 +46,8 @@ pub struct Journal {
     queue: SyncSender<Job>,
     keep_millis: Arc<AtomicU64>,
     lost: Arc<AtomicU64>,
+    /// The latest entries, with their times: for who asks the process.
+    recent: Mutex<VecDeque<(String, String)>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -51,6 +58,8 @@ enum Job {
     Evidence(SystemTime, Vec<u8>),
     /// A file that is written whole, where it is not there yet.
     File(PathBuf, Vec<u8>),
+    /// A file that is in use still.
+    Touch(PathBuf),
     Close,
 }
 
@@ -72,7 +81,16 @@ impl Journal {
         };
         let write = move || desk.work(&jobs);
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(write)?;
-        Ok(Self { queue, keep_millis, lost, writer: Mutex::new(Some(writer)) })
+        let this =
+            Self { queue, keep_millis, lost, recent: Mutex::default(), writer: Mutex::new(Some(writer)) };
+        // What cannot be read is told when somebody asks the folder.
+        let since = SystemTime::now().checked_sub(LATELY);
+        let page = pages(&state.join(JOURNAL), Span { since, until: None }).unwrap_or_default();
+        for line in page.lines {
+            let time = line.get("time").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+            this.remember(time, line.to_string());
+        }
+        Ok(this)
     }
 
     /// Keeps what is written for so long from now on.
@@ -82,7 +100,17 @@ impl Journal {
 
     /// Writes `entry` down. Never waits.
     pub fn write(&self, entry: &Entry) {
-        self.hand_over(Job::Entry(entry.time, entry.line()));
+        let line = entry.line();
+        self.remember(stamp(entry.time), String::from_utf8_lossy(&line).trim_end().to_owned());
+        self.hand_over(Job::Entry(entry.time, line));
+    }
+
+    fn remember(&self, time: String, line: String) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= RECENT {
+            recent.pop_front();
+        }
+        recent.push_back((time, line));
     }
 
     /// Writes a line of evidence down. Never waits.
@@ -93,6 +121,19 @@ impl Journal {
     /// Keeps `content` under this name among the generations, unless it is there. Never waits.
     pub fn store(&self, name: &str, content: Vec<u8>) {
         self.hand_over(Job::File(Path::new(GENERATIONS).join(name), content));
+    }
+
+    /// Says that what is kept under this name is in use still. Never waits.
+    pub fn touch(&self, name: &str) {
+        self.hand_over(Job::Touch(Path::new(GENERATIONS).join(name)));
+    }
+
+    /// The latest entries, as lines of JSON, from `since` on.
+    #[must_use]
+    pub fn recent(&self, since: Option<SystemTime>) -> Vec<String> {
+        let since = since.map(stamp).unwrap_or_default();
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().filter(|(time, _)| *time >= since).map(|(_, line)| line.clone()).collect()
     }
 
     /// Writes what is queued, and ends the thread.
@@ -143,6 +184,7 @@ impl Desk {
                 Job::Entry(time, line) => self.entries.append(time, &line, keep),
                 Job::Evidence(time, line) => self.evidence.append(time, &line, keep),
                 Job::File(path, content) => self.file(&path, &content, keep),
+                Job::Touch(path) => self.touch(&path),
                 Job::Close => return,
             };
             self.conclude(done);
@@ -173,14 +215,18 @@ impl Desk {
         }
     }
 
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        File::options().append(true).open(self.state.join(path))?.set_modified(SystemTime::now())
+    }
+
     /// Writes a file beside its name first, so that nobody finds half of it, and forgets those whose time is over.
     fn file(&self, path: &Path, content: &[u8], keep: Duration) -> io::Result<()> {
         let path = self.state.join(path);
         let folder = path.parent().unwrap_or(&self.state);
         daily::make(folder)?;
-        if let Ok(file) = File::options().append(true).open(&path) {
+        if path.is_file() {
             // It is in use again, and as old as its last use.
-            return file.set_modified(SystemTime::now());
+            return self.touch(&path);
         }
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
         let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
@@ -189,7 +235,7 @@ impl Desk {
             drop(fs::remove_file(&fresh));
             return Err(cause);
         }
-        daily::forget(folder, keep, &path)
+        daily::forget(folder, keep, MOST, &path)
     }
 }
 

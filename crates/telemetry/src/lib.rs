@@ -17,5 +17,5 @@ mod record;
 pub use access::AccessLog;
 pub use cells::{Cells, ListenerCells, Open};
 pub use logging::{Format, LoggingError, init_logging};
-pub use metrics::{BackendSample, Disbelieved, Metrics, Reload};
+pub use metrics::{BackendSample, Disbelieved, Ended, Metrics, Reload};
 pub use record::{Asked, Protocol, Record, TlsVersion};

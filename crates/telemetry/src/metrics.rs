@@ -1,9 +1,9 @@
 //! What is counted and measured, for Prometheus. Every label is a word of `routes.yaml` or of ours; no client
 //! mints one.
 
-use crate::cells::{BackendCells, Cells, Decisions, ListenerCells, RouteCells};
+use crate::cells::{BackendCells, Cells, Decisions, ListenerCells, NO_REGION, RouteCells, parts};
 use crate::exposition::Exposition;
-use nearside_core::{BackendKey, Generation, Verdict};
+use nearside_core::{BackendKey, Generation, Reason, Verdict};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
@@ -61,6 +61,17 @@ impl Disbelieved {
     pub fn label(self) -> (&'static str, &'static str) {
         Self::LABELS.get(self as usize).copied().unwrap_or_default()
     }
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Ended {
+    /// The region of the backend that answered, or was tried last.
+    pub region: Option<Arc<str>>,
+    /// Why it went there, or was not served.
+    pub reason: Option<Reason>,
+    /// The first digit of the answer's status; 0 where the client got none.
+    pub class: u8,
 }
 
 /// What is known of a backend at the moment of a scrape.
@@ -214,6 +225,23 @@ impl Metrics {
     #[must_use]
     pub fn journal_lost(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.book.journal_lost)
+    }
+
+    /// The requests that have ended, by region (none where no backend was reached), reason and class of status. A
+    /// route that is gone takes its own with it.
+    #[must_use]
+    pub fn traffic(&self) -> HashMap<Ended, u64> {
+        let names = self.book.names();
+        let routes = names.routes.values().map(|cells| &**cells).chain([&*self.book.no_route]);
+        let mut all = HashMap::new();
+        for (key, count) in routes.filter_map(|cells| cells.touched()).flat_map(|cells| cells.requests.iter())
+        {
+            let (region, reason, class) = parts(key);
+            let region =
+                names.regions.get(usize::from(region)).filter(|_| region != NO_REGION).map(Arc::clone);
+            *all.entry(Ended { region, reason, class }).or_default() += count;
+        }
+        all
     }
 
     /// Everything in the OpenMetrics text format: `application/openmetrics-text; version=1.0.0; charset=utf-8`.

@@ -1,10 +1,7 @@
 //! Who serves each pool: its tier and its regions, as the decision has it; failover and failback are its changes.
 
 use crate::share;
-use nearside_core::trace::Event;
-use nearside_core::{
-    BackendId, Choice, Evidence, FullTrace, Generation, Now, PoolId, Reason, RegionId, RouteId, State,
-};
+use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, Reason, RegionId, RouteId, State};
 use nearside_proxy::live::Live;
 use nearside_telemetry::journal::{Entry, Kind, stamp};
 use serde_json::{Map, Value, json};
@@ -91,7 +88,7 @@ fn seats(live: &Live, now: Now) -> BTreeMap<String, Seat> {
 fn told(live: &Live, id: PoolId, (was, is): (&Seat, &Seat), now: Now) -> Entry {
     let generation = &live.generation;
     let name = generation.pool(id).map(|pool| pool.name.to_string()).unwrap_or_default();
-    let (dropped, reason) = trace(live, id, now);
+    let (dropped, reason) = share::trace(generation, &Calm(&*live.evidence), id, now);
     let left: BTreeSet<&String> =
         was.regions.keys().filter(|region| !is.regions.contains_key(*region)).collect();
     // A region that is farther by now has lost the requests, and is well.
@@ -133,23 +130,6 @@ fn told(live: &Live, id: PoolId, (was, is): (&Seat, &Seat), now: Now) -> Entry {
     entry.figure("reason", reason.map(Reason::name));
     entry.figure("dropped", causes(live, &dropped));
     entry
-}
-
-/// The backends that a request of the pool does not get, each with why, and why the one that it gets won.
-fn trace(live: &Live, id: PoolId, now: Now) -> (Vec<(BackendId, Reason)>, Option<Reason>) {
-    let Some(example) = share::example(&live.generation, id) else { return (Vec::new(), None) };
-    let mut trace = FullTrace::default();
-    let choice = example.ask(&live.generation, &Calm(&*live.evidence), (now, 0), &mut trace);
-    let dropped = trace.events().iter().filter_map(|event| match *event {
-        Event::Dropped(backend, reason) => Some((backend, reason)),
-        _ => None,
-    });
-    let reason = match choice {
-        Choice::Forward(plan) => Some(plan.reason),
-        Choice::Refuse(reason, _) => Some(reason),
-        Choice::Answer(_) => None,
-    };
-    (dropped.collect(), reason)
 }
 
 /// Why each is excluded, who says so, since when and on which evidence.

@@ -1,8 +1,9 @@
 //! `nearside explain`: why would this request go there? The decision's steps with every candidate and its reason.
 
+mod past;
+
 use crate::args::ExplainArgs;
 use crate::explanation::draw;
-use crate::file::Loaded;
 use crate::question::Question;
 use crate::{Done, client, file, gates, out, pop, state};
 use anyhow::{Context, bail};
@@ -24,9 +25,12 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Done> {
     if args.live {
         return live(args);
     }
+    if let Some(at) = args.at {
+        return past::run(args, at);
+    }
     let Some(loaded) = file::load_or_tell(&args.file)? else { return Ok(Done::Refused) };
     let tables = gates::open_tables(&loaded.generation)?;
-    let beliefs = beliefs(&loaded, args)?;
+    let beliefs = beliefs(&loaded.generation, args)?;
     let (told, choice) = explain(loaded.generation, (&tables, &beliefs), args)?;
     let refused = matches!(choice, Choice::Refuse(..));
     Ok(print(&told, args.json, refused))
@@ -55,8 +59,7 @@ fn print(told: &Value, as_json: bool, refused: bool) -> Done {
 }
 
 /// What is believed of the request: of one that says nothing of itself there is nothing to verify, and no key is needed.
-fn beliefs(loaded: &Loaded, args: &ExplainArgs) -> anyhow::Result<Beliefs> {
-    let generation = &loaded.generation;
+fn beliefs(generation: &Generation, args: &ExplainArgs) -> anyhow::Result<Beliefs> {
     let none = tempfile::tempdir().context("cannot make a temporary folder")?;
     if args.cookie.is_empty() && args.header.is_empty() {
         let (keys, _) = Keys::load(None, none.path(), Clock::system()).map_err(told)?;
@@ -167,6 +170,7 @@ fn names(generation: &Generation) -> String {
 mod tests {
     use super::*;
     use crate::args::StateArgs;
+    use crate::file::Loaded;
 
     const FILE: &str = "\
 version: 1
@@ -203,6 +207,7 @@ listeners:
             home: None,
             seed: 1,
             live: false,
+            at: None,
             state: StateArgs { state_dir: None },
             json: false,
             file: "routes.yaml".into(),
@@ -210,7 +215,7 @@ listeners:
         changes(&mut args);
         let (generation, source, warnings) = nearside_config::load(FILE).unwrap();
         let loaded = Loaded { generation, source, warnings };
-        let beliefs = beliefs(&loaded, &args).unwrap();
+        let beliefs = beliefs(&loaded.generation, &args).unwrap();
         let text = match explain(loaded.generation, (&Tables::none(), &beliefs), &args) {
             Ok((told, _)) => draw(&told),
             Err(error) => error.to_string(),

@@ -87,10 +87,11 @@ fn head(status: &Value) -> String {
 }
 
 fn regions(status: &Value, now: u64) -> String {
-    let mut table = out::table(&["region", "place", "state", "usable", "in flight", "mark"]);
+    let mut table = out::table(&["region", "place", "state", "usable", "in flight", "share", "why", "mark"]);
     for region in list(status, "regions") {
         let state = text_or_dash(region, "state");
         let color = (state != "active").then_some(Color::Yellow);
+        let traffic = &region["traffic"];
         let mark =
             region.pointer("/drain/reason").and_then(Value::as_str).map_or_else(String::new, |reason| {
                 let since = region["marked_since"].as_u64().map_or_else(String::new, |since| {
@@ -104,10 +105,37 @@ fn regions(status: &Value, now: u64) -> String {
             tinted(&state, color),
             plain(&format!("{} of {}", region["usable"], region["backends"])),
             plain(&region["in_flight"].to_string()),
+            plain(&share(traffic["share"].as_f64())),
+            plain(&why(traffic)),
             plain(&mark),
         ]);
     }
     out::draw(&mut table)
+}
+
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0))
+}
+
+/// Why a region has the requests of the last minute that it has; or why it has none.
+fn why(traffic: &Value) -> String {
+    let mut reasons: Vec<(&str, u64)> = traffic["reasons"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(reason, count)| (reason.as_str(), count.as_u64().unwrap_or(0)))
+        .collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    if reasons.is_empty() {
+        let each = list(traffic, "left_out").take(2);
+        let words: Vec<String> = each
+            .map(|one| format!("{}: {}", text_or_dash(one, "pool"), text_or_dash(one, "reason")))
+            .collect();
+        return words.join(", ");
+    }
+    let words: Vec<String> =
+        reasons.iter().take(3).map(|(reason, count)| format!("{reason} {count}")).collect();
+    words.join(", ")
 }
 
 fn pools(status: &Value) -> String {
@@ -156,11 +184,7 @@ fn backends(status: &Value, now: u64) -> String {
             plain(&ago(now.saturating_sub(since) / 1000)),
             plain(&rtt(backend)),
             plain(&backend["in_flight"].to_string()),
-            plain(
-                &backend["share"]
-                    .as_f64()
-                    .map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)),
-            ),
+            plain(&share(backend["share"].as_f64())),
             plain(&note(backend, now)),
         ]);
     }
@@ -237,6 +261,15 @@ mod tests {
         {
             assert_eq!(ago(seconds), expected);
         }
+    }
+
+    #[test]
+    fn a_share_is_told_with_its_reasons_and_nothing_with_its_cause() {
+        let reasons = json!({ "reasons": { "won.failover": 3, "won.priority": 97 }, "left_out": [] });
+        assert_eq!(why(&reasons), "won.priority 97, won.failover 3");
+        let none = json!({ "reasons": {}, "left_out": [{ "pool": "web", "reason": "excluded.unhealthy" }] });
+        assert_eq!(why(&none), "web: excluded.unhealthy");
+        assert_eq!((share(Some(0.256)), share(None)), ("26 %".to_owned(), "-".to_owned()));
     }
 
     #[test]

@@ -99,14 +99,22 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Removes the files of `folder` that were not used for `keep`, but for `used`.
-pub(super) fn forget(folder: &Path, keep: Duration, used: &Path) -> io::Result<()> {
-    let Some(first) = SystemTime::now().checked_sub(keep) else { return Ok(()) };
+/// Removes the files of `folder` that were not used for `keep`, and those that were not used for longest while all
+/// together are too large; but never `used`.
+pub(super) fn forget(folder: &Path, keep: Duration, most: u64, used: &Path) -> io::Result<()> {
+    let first = SystemTime::now().checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_over = entry.metadata().and_then(|data| data.modified()).is_ok_and(|time| time < first);
-        if is_over && entry.path() != used {
-            fs::remove_file(entry.path())?;
+        let data = entry.metadata()?;
+        files.push((data.modified()?, data.len(), entry.path()));
+    }
+    files.sort_unstable();
+    let mut all: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (time, size, path) in files {
+        if path != used && (time < first || all > most) {
+            fs::remove_file(path)?;
+            all -= size;
         }
     }
     Ok(())

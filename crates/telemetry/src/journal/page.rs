@@ -4,12 +4,12 @@ use super::daily::{day, days};
 use super::entry::stamp;
 use serde_json::Value;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// The longest line that is read; a longer one is none of ours.
-const LONGEST: usize = 16 << 20;
+const LONGEST: u64 = 16 << 20;
 
 /// From when to when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,17 +58,23 @@ pub fn pages(folder: &Path, span: Span) -> io::Result<Page> {
 }
 
 fn read(path: &Path, page: &mut Page, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
-    let mut file = BufReader::new(File::open(path)?);
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        page.unreadable += 1;
+        return Ok(());
+    }
+    let mut file = BufReader::new(file);
     let mut line = Vec::new();
     loop {
         line.clear();
-        if file.read_until(b'\n', &mut line)? == 0 {
+        // What is longer falls into pieces, none of which can be read.
+        if file.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let whole = line.last() == Some(&b'\n') && line.len() <= LONGEST;
+        let whole = line.last() == Some(&b'\n');
         let value = serde_json::from_slice::<Value>(&line).ok().filter(|_| whole);
         match value.filter(|value| !time_of(value).is_empty()) {
             Some(value) if wanted(time_of(&value)) => page.lines.push(value),

@@ -140,3 +140,35 @@ fn a_generation_is_kept_once_under_its_name() {
     assert_eq!(fs::read_to_string(folder.join("abc.yaml")).unwrap(), "version: 1\n");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "nothing is left behind");
 }
+
+#[test]
+fn generations_that_are_over_are_forgotten_and_one_in_use_is_not() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join(GENERATIONS);
+    fs::create_dir(&folder).unwrap();
+    for name in ["old.yaml", "used.yaml"] {
+        fs::write(folder.join(name), "x").unwrap();
+        let file = File::options().append(true).open(folder.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - KEEP * 2).unwrap();
+    }
+    let (journal, _) = journal(state.path());
+    journal.touch("used.yaml");
+    journal.store("new.yaml", b"y".to_vec());
+    journal.close();
+    let is_there = |name: &str| folder.join(name).exists();
+    assert!(is_there("new.yaml") && is_there("used.yaml") && !is_there("old.yaml"));
+}
+
+#[test]
+fn the_latest_entries_are_remembered_over_a_restart() {
+    let state = tempfile::tempdir().unwrap();
+    let (first, _) = journal(state.path());
+    first.write(&Entry::now(Kind::Process, "started", "one"));
+    first.close();
+    let (second, _) = journal(state.path());
+    second.write(&Entry::now(Kind::Process, "started", "two"));
+    let told: Vec<Value> =
+        second.recent(None).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((told.len(), &told[0]["subject"], &told[1]["subject"]), (2, &"one".into(), &"two".into()));
+    assert_eq!(second.recent(Some(SystemTime::now() + KEEP)).len(), 0);
+}
