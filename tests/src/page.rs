@@ -1,4 +1,4 @@
-//! A page of `docs/strategies`: its file, made to run on this machine, and what its commands print.
+//! A page of `docs/strategies`, or one of `docs/migration`: its file, made to run on this machine, and what its commands print.
 //!
 //! The file stays what a reader sees, but for urls and listeners, and for its tempo: nobody waits for a minute's hold.
 
@@ -48,10 +48,16 @@ pub struct Scene {
 }
 
 impl Page {
-    /// The page of this name.
+    /// The strategy of this name.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        let path = folder().join(format!("{name}.yaml"));
+        Self::within(&folder(), name)
+    }
+
+    /// The page of this name, whose file stands beside it.
+    #[must_use]
+    pub fn within(folder: &Path, name: &str) -> Self {
+        let path = folder.join(format!("{name}.yaml"));
         let file = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self { name: name.to_owned(), file }
     }

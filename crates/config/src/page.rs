@@ -36,7 +36,7 @@ pub fn page() -> String {
 
 struct Page {
     text: String,
-    /// The mappings that stand on the page already, by what they say.
+    /// Where each mapping has its table, by what it says: where it is named first.
     told: HashMap<String, String>,
 }
 
@@ -53,11 +53,9 @@ impl Page {
     }
 
     fn table(&mut self, path: &str, fields: &[Field]) {
-        let same = format!("{fields:?}");
-        if self.told.contains_key(&same) {
+        if self.home(path, fields) != path {
             return;
         }
-        self.told.insert(same, path.to_owned());
         let title = if path.is_empty() { "The file".to_owned() } else { format!("`{path}`") };
         self.text
             .push_str(&format!("\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n"));
@@ -74,8 +72,12 @@ impl Page {
         }
     }
 
+    fn home(&mut self, path: &str, fields: &[Field]) -> String {
+        self.told.entry(format!("{fields:?}")).or_insert_with(|| path.to_owned()).clone()
+    }
+
     /// The form in words; a mapping is a link to its table.
-    fn value(&self, path: &str, form: &Form) -> String {
+    fn value(&mut self, path: &str, form: &Form) -> String {
         match form {
             Form::Scalar(what, _) => what.replace('|', "\\|"),
             Form::List(item, _) => format!("list of: {}", self.value(&format!("{path}[]"), item)),
@@ -83,10 +85,7 @@ impl Page {
             Form::Either(forms) => {
                 forms.iter().map(|form| self.value(path, form)).collect::<Vec<_>>().join("; or ")
             }
-            Form::Fields(fields) => {
-                let path = self.told.get(&format!("{fields:?}")).map_or(path, String::as_str);
-                format!("[mapping](#{})", anchor(path))
-            }
+            Form::Fields(fields) => format!("[mapping](#{})", anchor(&self.home(path, fields))),
         }
     }
 

@@ -1,7 +1,11 @@
 //! The command line.
 
+#[cfg(test)]
+mod documented;
+mod sample;
 mod shell;
 
+pub(crate) use sample::SampleArgs;
 pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
 
 use crate::complete;
@@ -10,7 +14,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 use nearside_telemetry::journal::Kind;
 use nearside_whatif::Origin;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -375,24 +379,4 @@ pub(crate) struct JournalArgs {
 
 fn kinds() -> PossibleValuesParser {
     Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().into()
-}
-
-/// `nearside sample`.
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct SampleArgs {
-    /// Where it listens.
-    #[arg(long)]
-    pub(crate) bind: SocketAddr,
-    /// Its name.
-    #[arg(long)]
-    pub(crate) name: String,
-    /// Its region.
-    #[arg(long)]
-    pub(crate) region: String,
-    /// A file of JSON lines that tells what reached it.
-    #[arg(long)]
-    pub(crate) ledger: Option<PathBuf>,
-    /// A PEM file with its certificate and the key of it; without one it speaks in clear.
-    #[arg(long)]
-    pub(crate) cert: Option<PathBuf>,
 }
