@@ -72,6 +72,7 @@ fn the_package_is_whole_and_works_from_an_empty_root() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     runs(&root);
     is_installed_and_purged(&file, &folder.path().join("installed"));
+    an_upgrade_hands_over(&file, folder.path());
 }
 
 fn holds_what_it_should(file: &Path) {
@@ -189,4 +190,46 @@ fn is_installed_and_purged(file: &Path, root: &Path) {
     assert_eq!(kept, "# the operator's\n", "an operator's file outlives an upgrade");
     call("--purge", "nearside");
     assert!(!root.join("etc/nearside").exists() && !root.join("usr/bin/nearside").exists());
+}
+
+/// The package's script as dpkg calls it where systemd runs and the service does: with a `/run` of its own, and programs in the
+/// places of systemd's and of nearside that only write down how they were called.
+fn an_upgrade_hands_over(file: &Path, folder: &Path) {
+    const SEPARATE: &str =
+        "mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec sh \"$0\" \"$@\"";
+    if !tool::is_root() {
+        tool::skip("only root can have a /run of its own");
+        return;
+    }
+    let (script, stubs, calls) = (folder.join("postinst"), folder.join("stubs"), folder.join("calls"));
+    fs::write(&script, control(file, "postinst")).unwrap();
+    fs::create_dir(&stubs).unwrap();
+    let others =
+        ["systemctl", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "deb-systemd-invoke"];
+    for (name, ends) in others.map(|name| (name, 0)).into_iter().chain([("nearside", 1)]) {
+        let text = format!("#!/bin/sh\necho \"{name} $*\" >> {}\nexit {ends}\n", calls.display());
+        fs::write(stubs.join(name), text).unwrap();
+        fs::set_permissions(stubs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", stubs.display());
+    let call = |arguments: &[&str]| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "sh", "-c", SEPARATE]).arg(&script).args(arguments);
+        let output = tool::output(unshare.env("PATH", &path).env_remove("DPKG_ROOT"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let called = fs::read_to_string(&calls).unwrap();
+        fs::remove_file(&calls).unwrap();
+        Some((called, said))
+    };
+    let Some((called, _)) = call(&["configure"]) else { return };
+    assert!(!called.contains("nearside upgrade"), "there is nobody to hand over: {called}");
+    // The new program refuses here, so the old one goes on: the installation says so, and ends well.
+    let (called, said) = call(&["configure", "0.0.9-1"]).unwrap();
+    let handed: Vec<&str> = called.lines().filter(|line| line.starts_with("nearside ")).collect();
+    assert_eq!(handed, ["nearside upgrade --state-dir /var/lib/nearside"]);
+    assert!(said.contains("version 0.0.9-1 still serves"), "{said}");
+    for word in ["restart", " stop", " start"] {
+        assert!(!called.contains(word), "{called}");
+    }
 }

@@ -74,17 +74,39 @@ fn bash_completes_commands_options_and_names_of_the_file() {
     assert!(names.is_empty(), "{names:?}");
 }
 
+/// What a shell offers to `nearside drain fr` by this call.
+fn offered_by(mut shell: Command, folder: &Path) -> Option<Vec<String>> {
+    fs::write(folder.join("routes.yaml"), FILE).unwrap();
+    shell.current_dir(folder).env("PATH", path()).env("HOME", folder);
+    let output = tool::output(shell.env("NEARSIDE_STATE_DIR", folder.join("state")))?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let words = String::from_utf8(output.stdout).unwrap();
+    Some(words.split_whitespace().map(str::to_owned).collect())
+}
+
 #[test]
-fn each_shell_has_a_script() {
-    for (shell, expected) in [
-        ("bash", "complete -o"),
-        ("fish", "complete --keep-order --exclusive --command nearside"),
-        ("zsh", "#compdef nearside"),
-    ] {
-        let output = Command::new(nearside_tests::program()).args(["completions", shell]).output().unwrap();
-        let script = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && script.contains(expected), "{shell}: {script}");
-    }
+fn fish_completes_names_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fish = Command::new("fish");
+    fish.args(["--no-config", "--command"]);
+    fish.arg("nearside completions fish | source; complete --do-complete 'nearside drain fr'");
+    let Some(offered) = offered_by(fish, folder.path()) else { return };
+    assert_eq!(offered, ["frankfurt", "fribourg"]);
+}
+
+/// As zsh loads it from a folder of functions, with the first completion that needs it: `_describe` is what shows.
+#[test]
+fn zsh_completes_names_of_the_file_with_the_first_call() {
+    const CALL: &str = "fpath=($PWD/functions); autoload -Uz _nearside; compdef() { : }; \
+        _describe() { print -l -- ${(P)3} }; words=(nearside drain fr); CURRENT=3; _nearside";
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("functions")).unwrap();
+    let script = Command::new(nearside_tests::program()).args(["completions", "zsh"]).output().unwrap();
+    fs::write(folder.path().join("functions/_nearside"), script.stdout).unwrap();
+    let mut zsh = Command::new("zsh");
+    zsh.args(["--no-rcs", "-c", CALL]);
+    let Some(offered) = offered_by(zsh, folder.path()) else { return };
+    assert_eq!(offered, ["frankfurt", "fribourg"]);
 }
 
 #[test]

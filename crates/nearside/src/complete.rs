@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 /// The variable by which a script asks.
 const VARIABLE: &str = "NEARSIDE_COMPLETE";
 const PROGRAM: &str = "nearside";
+/// Zsh loads a file of its folders with the first completion that needs it, and calls it by its name: that call is to be
+/// answered too.
+const ZSH_FIRST_CALL: &str =
+    "if [[ ${funcstack[1]} == _nearside ]]; then _clap_dynamic_completer_nearside \"$@\"; fi\n";
 
 /// Answers a shell that asks; `false` where this is an ordinary call.
 ///
@@ -41,6 +45,9 @@ pub(crate) fn script(shell: Shell) -> io::Result<String> {
         shells.completer(name).ok_or_else(|| io::Error::other(format!("no script for {name}")))?;
     let mut script = Vec::new();
     completer.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)?;
+    if matches!(shell, Shell::Zsh) {
+        script.extend_from_slice(ZSH_FIRST_CALL.as_bytes());
+    }
     String::from_utf8(script).map_err(io::Error::other)
 }
 

@@ -168,6 +168,20 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test],
     },
     Tool {
+        program: "fish",
+        package: "fish",
+        by: By::Apt,
+        why: "completes what is typed",
+        needs: &[Need::Test],
+    },
+    Tool {
+        program: "zsh",
+        package: "zsh",
+        by: By::Apt,
+        why: "completes what is typed",
+        needs: &[Need::Test],
+    },
+    Tool {
         program: "kubectl",
         package: "kubernetes-client",
         by: By::Apt,
