@@ -3,7 +3,7 @@
 use crate::{parser, top};
 use nearside_tests::edge::NAMES;
 use nearside_tests::load::Load;
-use nearside_tests::{Stage, backend, client, eventually, tool};
+use nearside_tests::{Edge, Stage, backend, client, eventually, tool};
 use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -64,6 +64,15 @@ impl Runbook {
     }
 }
 
+/// Waits until the journal says so, which is written in the background.
+async fn written(edge: &Edge, word: &str) {
+    let told = async || {
+        let told = edge.call(&["journal"]).stdout;
+        String::from_utf8_lossy(&told).contains(word).then_some(())
+    };
+    eventually(&format!("{word:?} in the journal"), told).await;
+}
+
 /// Everything that is looked for is said.
 fn says(said: &str, expected: &[&str]) {
     for text in expected {
@@ -78,11 +87,7 @@ async fn a_region_is_down() {
     backend::kill(&[&frankfurt]);
     assert_eq!(client::region(&client::ask(&edge, "/", &[]).await), "virginia");
     edge.knows("web/fra-a", "unhealthy").await;
-    let is_written = async || {
-        let told = edge.call(&["journal"]).stdout;
-        String::from_utf8_lossy(&told).contains("failover").then_some(())
-    };
-    eventually("the failover in the journal", is_written).await;
+    written(&edge, "failover").await;
     says(&book.next("nearside", folder), &["unhealthy", "fra-a"]);
     says(&book.next("nearside", folder), &["fell", "failover"]);
     says(&book.next("nearside", folder), &["virginia"]);
@@ -107,6 +112,7 @@ async fn drain_for_maintenance() {
     says(&book.next("nearside", folder), &["virginia 100 %"]);
     book.next("nearside drain", folder);
     says(&book.next("nearside", folder), &["drained", "CHG-4412 kernel rollout"]);
+    written(&stage.edge, "emptied").await;
     says(&book.next("nearside", folder), &["begun", "emptied", "ops"]);
     assert_eq!(client::region(&client::ask(&stage.edge, "/", &[]).await), "virginia");
     book.next("nearside undrain", folder);
@@ -128,6 +134,7 @@ async fn a_certificate_expires() {
     eventually("the next generation", async || (edge.generation() > before).then_some(())).await;
     let mut book = Runbook::of("A certificate expires");
     says(&book.next("nearside check", folder), &["1 warning", "expires"]);
+    written(edge, "changed").await;
     says(&book.next("nearside journal", folder), &["www.pem", "changed"]);
     // As `install` and `mv` on the page.
     edge.authority.write(&folder.join("certs/new"), NAMES);
@@ -157,7 +164,7 @@ async fn overload() {
     assert!(load.end().await.iter().all(nearside_tests::load::Outcome::is_fine));
     // The last one: whoever is too many is refused quickly, with a word on when to come again.
     edge.reload(|text| text.replace("pool: web }", "pool: web, limits: { concurrency: 1 } }")).await;
-    let (client, slow) = (client::reqwest(edge, true), client::url(edge, "/slow/300"));
+    let (client, slow) = (client::reqwest(edge, true), client::url(edge, "/slow/2000"));
     let both = || futures_util::future::join(client.get(&slow).send(), client.get(&slow).send());
     let (one, other) = both().await;
     let mut answers = [one.unwrap(), other.unwrap()];
@@ -215,6 +222,7 @@ async fn roll_back() {
     edge.reload(|text| text.replace("virginia: {}", "virginia: { capacity: 1 rps }")).await;
     assert!(commit().is_some_and(|output| output.status.success()));
     assert_ne!(hash(), good);
+    written(edge, "swapped").await;
     says(&book.next("nearside journal", edge.folder()), &["swapped", "started"]);
     book.next("nearside status", edge.folder());
     book.next("cp ", edge.folder());

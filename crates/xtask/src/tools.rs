@@ -207,8 +207,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure(&arguments.needs)?;
     for tool in wanted(&arguments.needs) {
         match find(tool.program) {
-            Some(path) => println!("{:<8} {} ({})", tool.program, path.display(), tool.why),
-            None => println!("{:<8} missing ({})", tool.program, tool.why),
+            Some(path) => println!("{:<14} {} ({})", tool.program, path.display(), tool.why),
+            None => println!("{:<14} missing ({})", tool.program, tool.why),
         }
     }
     Ok(())
@@ -255,9 +255,10 @@ fn tell_skipped(missing: &[&Tool], why_not: Option<String>) {
 
 /// Without optimisation, which takes half the time and matters to nobody.
 fn install_by_cargo(package: &str) -> Result<()> {
-    process::run(
-        process::cargo(&process::root()?).args(["install", "--quiet", "--locked", "--debug", package]),
-    )
+    let mut install = process::cargo(&process::root()?);
+    // In a folder that is gone afterwards: what it is built of belongs to nobody here.
+    install.env_remove("CARGO_TARGET_DIR").args(["install", "--quiet", "--locked", "--debug", package]);
+    process::run(&mut install)
 }
 
 /// Where a program is, or nowhere.
