@@ -12,7 +12,8 @@ mod route;
 mod session;
 
 pub(crate) use entrance::{
-    CertificateEntry, Checks, ClientIp, ClientLimits, Listener, Observe, Profile, Shutdown, Tls, TlsProtocol,
+    AccessLog, CertificateEntry, Checks, ClientIp, ClientLimits, Listener, LogPath, Observe, Profile,
+    Redacted, Shutdown, Tls, TlsProtocol,
 };
 pub(crate) use law::{Class, Geo, GeoRule, Residency, ResidencyRule};
 pub(crate) use policy::{Defaults, Probe, Retry, RetryCause, Timeouts};

@@ -234,15 +234,59 @@ impl Default for Journal {
 }
 
 /// What is written down of requests.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessLog {
     /// Of requests in which nothing happened that is always written down.
     pub sample: Share,
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The file; none is standard output.
+    pub path: Option<PathBuf>,
+    /// What of the client's own words is written down.
+    pub words: LogWords,
 }
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { sample: Share::from_points(10_000) }
+        Self {
+            sample: Share::from_points(10_000),
+            format: LogFormat::Json,
+            path: None,
+            words: LogWords::default(),
+        }
+    }
+}
+
+/// How a line of the access log is written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    /// JSON, by our own names.
+    #[default]
+    Json,
+    /// JSON, by the names of the Elastic Common Schema.
+    Ecs,
+    /// The combined format of Apache and nginx.
+    Combined,
+}
+
+/// What of the client's own words is written down, besides method, host and path.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LogWords {
+    /// Queries.
+    pub query: bool,
+    /// Its cookies.
+    pub cookie: bool,
+    /// Its credentials.
+    pub authorization: bool,
+    /// Its user agent, and where it says that it comes from.
+    pub agent: bool,
+}
+
+impl LogWords {
+    /// Whether anything is.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self != Self::default()
     }
 }
 

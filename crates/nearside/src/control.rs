@@ -95,8 +95,9 @@ impl Service for Control {
         let follow = follow(desk, &self.reloader, scheduler, succession);
         let manage = manage(desk, &self.pulse, succession);
         let chronicle = chronicle::follow(desk, &self.reloader.journal);
+        let rotate = rotate(desk, succession);
         // None of them ends before the process does; the admin interface may fail to begin.
-        let ((), served, (), (), ()) = tokio::join!(begin, serve, follow, manage, chronicle);
+        let ((), served, (), (), (), ()) = tokio::join!(begin, serve, follow, manage, chronicle, rotate);
         if let Err(cause) = served {
             error!({ field::CAUSE } = %cause, "no admin interface");
         }
@@ -202,6 +203,19 @@ async fn manage(desk: &Desk, pulse: &Pulse, succession: &Succession) {
     tokio::join!(stop, systemd::live(pulse, &desk.shutdown), succession.report(desk));
 }
 
+/// Opens the access log anew whenever SIGUSR1 says that its file was moved away.
+async fn rotate(desk: &Desk, succession: &Succession) {
+    let mut asked = signal(SignalKind::user_defined1()).ok();
+    loop {
+        heard(asked.as_mut()).await;
+        info!("the access log is opened anew");
+        desk.edge.access.reopen();
+        if desk.shutdown.is_handed_over() {
+            succession.family.pass(Signal::USR1);
+        }
+    }
+}
+
 /// Follows the files, and reloads when they change or when SIGHUP asks.
 async fn follow(desk: &Desk, reloader: &Reloader, mut scheduler: Scheduler, succession: &Succession) {
     let live = desk.edge.live.load_full();
@@ -233,7 +247,7 @@ async fn follow(desk: &Desk, reloader: &Reloader, mut scheduler: Scheduler, succ
         }
         tokio::select! {
             () = changed(watch.as_ref()) => {}
-            () = hangup(hangups.as_mut()) => {
+            () = heard(hangups.as_mut()) => {
                 info!("reload asked for");
                 if desk.shutdown.is_handed_over() {
                     succession.family.pass(Signal::HUP);
@@ -264,7 +278,8 @@ async fn changed(watch: Option<&Watch>) {
     }
 }
 
-async fn hangup(signals: Option<&mut Receiver>) {
+/// Waits for the signal.
+async fn heard(signals: Option<&mut Receiver>) {
     match signals {
         Some(signals) => drop(signals.recv().await),
         None => std::future::pending().await,

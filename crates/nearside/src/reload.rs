@@ -12,7 +12,7 @@ use nearside_proxy::live::{Edge, Live};
 use nearside_proxy::pool;
 use nearside_proxy::service::Shutdown;
 use nearside_telemetry::journal::{Entry, Journal};
-use nearside_telemetry::{Reload, field};
+use nearside_telemetry::{Reload, Sink, field};
 use nearside_tls::{ClientTable, Clock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,6 +112,11 @@ impl Reloader {
         if let Some(report) = fixed.filter(|_| !self.shutdown.is_handed_over()) {
             return Look::Refused(report.to_string(), Some(report));
         }
+        if let Some(path) = new_log(&live.generation, &passed.generation)
+            && let Err(cause) = Sink::probe(path)
+        {
+            return Look::Refused(format!("cannot write the access log {}: {cause}", path.display()), None);
+        }
         let warnings = passed.warnings.clone();
         let changes = Changes::between(&live.generation, &passed.generation);
         let kept = self.keep(&passed);
@@ -175,6 +180,10 @@ impl Reloader {
                 let Next { live, warnings, changes, kept } = *next;
                 story.keep(live.generation.stamp.number, kept);
                 let before = edge.live.swap(Arc::clone(&live));
+                let path = |live: &Live| live.generation.observe.access_log.path.clone();
+                if path(&before) != path(&live) {
+                    edge.access.turn(path(&live));
+                }
                 self.note(&chronicle::swapped(
                     &before.generation,
                     &live.generation,
@@ -195,6 +204,12 @@ impl Reloader {
             }
         }
     }
+}
+
+/// The file that the access log goes to in `next`, where it is another one.
+fn new_log<'a>(before: &Generation, next: &'a Generation) -> Option<&'a Path> {
+    let path = next.observe.access_log.path.as_deref();
+    path.filter(|_| before.observe.access_log.path != next.observe.access_log.path)
 }
 
 /// Whether backends are dialled as before; what that depends on may differ from PoP to PoP, so that it is no part of

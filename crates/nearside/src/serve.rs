@@ -21,7 +21,7 @@ use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
 use nearside_proxy::service::{BindError, EdgeService, Phase, Shutdown, Strain};
 use nearside_telemetry::journal::Journal;
-use nearside_telemetry::{AccessLog, BackendSample, Metrics, field};
+use nearside_telemetry::{AccessLog, BackendSample, Metrics, Sink, field};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use std::collections::HashMap;
@@ -181,8 +181,12 @@ fn edge(
     pop: Pop,
     (dial, sink): (Arc<dyn Dial>, Box<dyn Write + Send>),
 ) -> anyhow::Result<Arc<Edge>> {
+    let mut sink = Sink::stream(sink);
+    if let Some(path) = &live.generation.observe.access_log.path {
+        sink.turn(Some(path)).with_context(|| format!("cannot write the access log {}", path.display()))?;
+    }
     let access =
-        AccessLog::start(sink, metrics.lines_dropped()).context("cannot start the access log's thread")?;
+        AccessLog::begin(sink, metrics.lines_dropped()).context("cannot start the access log's thread")?;
     let edge = Arc::new(Edge {
         live: ArcSwap::from_pointee(live),
         pop,

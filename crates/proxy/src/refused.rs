@@ -24,6 +24,7 @@ pub(crate) fn refuse(
     let record = Record {
         time: SystemTime::now(),
         asked: Asked::new(reference.as_str(), b"", b"", b""),
+        words: None,
         client: connection.client.ip(),
         peer: connection.peer.ip(),
         protocol,

@@ -28,6 +28,12 @@ fields! {
     METHOD = "method";
     /// The path, without its query.
     PATH = "path";
+    /// The query, where it is not left out.
+    QUERY = "query";
+    /// The client's cookies, where they are not left out.
+    COOKIE = "cookie";
+    /// The client's credentials, where they are not left out.
+    AUTHORIZATION = "authorization";
     /// The answer's status; absent when the client got none.
     STATUS = "status";
     /// Why the request went where it went, or was not served.

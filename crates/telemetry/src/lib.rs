@@ -14,8 +14,8 @@ mod logging;
 mod metrics;
 mod record;
 
-pub use access::AccessLog;
+pub use access::{AccessLog, Sink};
 pub use cells::{Cells, ListenerCells, Open};
 pub use logging::{Format, LoggingError, init_logging};
 pub use metrics::{BackendSample, Disbelieved, Ended, Metrics, Reload};
-pub use record::{Asked, Protocol, Record, TlsVersion};
+pub use record::{Asked, Protocol, Record, TlsVersion, Word, Words};

@@ -1,8 +1,11 @@
-//! A record as one line of JSON.
+//! A record as one line.
+
+mod combined;
+mod ecs;
 
 use crate::field;
-use crate::record::Record;
-use nearside_core::generation::Stamp;
+use crate::record::{Record, Word};
+use nearside_core::generation::{LogFormat, Stamp};
 use nearside_core::{Generation, Reason};
 use std::io::Write;
 use std::net::IpAddr;
@@ -24,6 +27,14 @@ impl Lines {
     /// Appends the line of `record`, its end included, to `out`.
     pub(crate) fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
         self.look(record);
+        match record.generation.observe.access_log.format {
+            LogFormat::Json => self.json(record, out),
+            LogFormat::Ecs => self.ecs(record, out),
+            LogFormat::Combined => combined::append(record, out),
+        }
+    }
+
+    fn json(&self, record: &Record, out: &mut Vec<u8>) {
         let generation: &Generation = &record.generation;
         let route = record.route.and_then(|id| generation.routes.route(id));
         let backend = record.backend.and_then(|id| generation.backend(id));
@@ -32,7 +43,7 @@ impl Lines {
 
         out.push(b'{');
         let mut line = Line { out };
-        self.time(&mut line, record.time);
+        self.time(&mut line, field::TIME, record.time);
         line.bytes(field::REF, record.asked.reference());
         line.address(field::CLIENT, record.client);
         if record.peer != record.client {
@@ -43,6 +54,11 @@ impl Lines {
         line.bytes(field::HOST, record.asked.host());
         line.bytes(field::METHOD, record.asked.method());
         line.bytes(field::PATH, record.asked.path());
+        if let Some(words) = &record.words {
+            line.word(field::QUERY, words.query.as_ref());
+            line.word(field::COOKIE, words.cookie.as_ref());
+            line.word(field::AUTHORIZATION, words.authorization.as_ref());
+        }
         if let Some(status) = record.status {
             line.number(field::STATUS, status);
         }
@@ -77,9 +93,9 @@ impl Lines {
         }
     }
 
-    fn time(&self, line: &mut Line<'_>, time: SystemTime) {
+    fn time(&self, line: &mut Line<'_>, name: &str, time: SystemTime) {
         line.out.extend_from_slice(b"\"");
-        line.out.extend_from_slice(field::TIME.as_bytes());
+        line.out.extend_from_slice(name.as_bytes());
         line.out.extend_from_slice(b"\":\"");
         line.out.extend_from_slice(self.time.as_bytes());
         let mut digits = itoa::Buffer::new();
@@ -117,6 +133,12 @@ impl Line<'_> {
         }
     }
 
+    fn word(&mut self, name: &str, value: Option<&Word>) {
+        if let Some(value) = value {
+            self.bytes(name, value.bytes());
+        }
+    }
+
     fn bytes(&mut self, name: &str, value: &[u8]) {
         self.name(name);
         if is_plain(value) {
@@ -126,6 +148,12 @@ impl Line<'_> {
         } else {
             drop(serde_json::to_writer(&mut *self.out, &String::from_utf8_lossy(value)));
         }
+    }
+
+    /// A value that is JSON already.
+    fn raw(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.out.extend_from_slice(value.as_bytes());
     }
 
     fn number(&mut self, name: &str, value: impl itoa::Integer) {

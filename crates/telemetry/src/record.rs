@@ -13,6 +13,8 @@ pub struct Record {
     pub time: SystemTime,
     /// What the client said.
     pub asked: Asked,
+    /// What else of the client's words is written down, where the file asks for any.
+    pub words: Option<Box<Words>>,
     /// The client's address, as believed.
     pub client: IpAddr,
     /// The address at the other end of the socket.
@@ -120,6 +122,45 @@ pub struct Asked {
     ends: [usize; 3],
 }
 
+/// Words of the client that are written down where the file asks for them: the client's, as [`Asked`].
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Words {
+    /// The query.
+    pub query: Option<Word>,
+    /// Its cookies.
+    pub cookie: Option<Word>,
+    /// Its credentials.
+    pub authorization: Option<Word>,
+    /// Where it says that it comes from.
+    pub referrer: Option<Word>,
+    /// What it calls itself.
+    pub agent: Option<Word>,
+}
+
+/// A value that a client has sent, no longer than is written down.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Word(Box<[u8]>);
+
+impl Word {
+    /// The value.
+    #[must_use]
+    pub fn new(value: &[u8]) -> Self {
+        Self(value.get(..value.len().min(LONGEST)).unwrap_or_default().into())
+    }
+
+    /// The value without the query of the address that it is.
+    #[must_use]
+    pub fn without_query(value: &[u8]) -> Self {
+        Self::new(value.split(|byte| *byte == b'?').next().unwrap_or_default())
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// The longest path, and the longest host, that is written down.
 const LONGEST: usize = 2048;
 
@@ -183,6 +224,7 @@ mod tests {
         let usual = Record {
             time: SystemTime::UNIX_EPOCH,
             asked: Asked::default(),
+            words: None,
             client: IpAddr::from([192, 0, 2, 7]),
             peer: IpAddr::from([192, 0, 2, 7]),
             protocol: Protocol::Http2,

@@ -1,9 +1,9 @@
 //! The entrance and the process.
 
-use crate::document::{self, CertificateEntry, Profile, TlsProtocol};
+use crate::document::{self, CertificateEntry, LogPath, Profile, Redacted, TlsProtocol};
 use nearside_core::generation::{
-    AccessLog, CertificateSource, Checks, ClientIp, Journal, Limits, Listener, ListenerKind, Observe,
-    Shutdown, Tls,
+    AccessLog, CertificateSource, Checks, ClientIp, Journal, Limits, Listener, ListenerKind, LogFormat,
+    LogWords, Observe, Shutdown, Tls,
 };
 use nearside_core::policy::Share;
 
@@ -57,8 +57,26 @@ pub(super) fn observe(observe: &document::Observe) -> Observe {
     Observe {
         admin: observe.admin,
         debug_from: observe.debug_from.iter().copied().collect(),
-        access_log: AccessLog { sample: Share::from_points(observe.access_log.sample.0) },
+        access_log: access_log(&observe.access_log),
         journal: Journal { keep: observe.journal.keep.0 },
+    }
+}
+
+fn access_log(log: &document::AccessLog) -> AccessLog {
+    let says = |what| !log.redact.contains(&what);
+    AccessLog {
+        sample: Share::from_points(log.sample.0),
+        format: log.format,
+        path: match &log.path {
+            LogPath::Stdout => None,
+            LogPath::File(path) => Some(path.clone()),
+        },
+        words: LogWords {
+            query: says(Redacted::Query),
+            cookie: says(Redacted::Cookie),
+            authorization: says(Redacted::Authorization),
+            agent: log.format != LogFormat::Json,
+        },
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::node::{Kind, Node};
 use crate::reader::Reader;
+use crate::report::Finding;
 use crate::scalar::answer::RedirectStatus;
 use crate::scalar::quantity::{Pause, Percent, Time};
 use crate::scalar::{Int, words};
-use crate::shape::{Form, Shape, Some1, document};
-use nearside_core::generation::{Cidr, ClientIpFrom, ClientIpHeader, Gate};
+use crate::shape::{Form, Scalar, Shape, Some1, document};
+use nearside_core::generation::{Cidr, ClientIpFrom, ClientIpHeader, Gate, LogFormat};
 use nearside_core::host::Pattern;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -156,7 +157,7 @@ impl Shape for CertificateEntry {
 
     fn write(&self) -> serde_yaml::Value {
         match self {
-            Self::Pattern(path) => path.write(),
+            Self::Pattern(path) => Shape::write(path),
             Self::Pair(pair) => pair.write(),
         }
     }
@@ -199,10 +200,60 @@ document! {
 
 document! {
     settings
-    /// The access log: a line of JSON for each request.
+    /// The access log: a line for each request.
     AccessLog {
+        /// How a line is written: JSON by our own names, JSON by those of the Elastic Common Schema, or the combined format of Apache and nginx.
+        format: LogFormat = LogFormat::Json,
+        /// A file, or `stdout`. SIGUSR1 opens it anew.
+        path: LogPath = LogPath::Stdout,
         /// The share of requests that is written down. Errors, refusals, failovers and repeats always are.
         sample: Percent<10_000> = Percent(10_000),
+        /// What is never written down: the client's cookies, its credentials, and the queries of paths and referrers.
+        redact: Vec<Redacted> = vec![Redacted::Cookie, Redacted::Authorization, Redacted::Query],
+    }
+}
+
+words!(LogFormat {
+    "json" => LogFormat::Json,
+    "ecs" => LogFormat::Ecs,
+    "combined" => LogFormat::Combined,
+});
+
+/// What can be left out of the access log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Redacted {
+    Cookie,
+    Authorization,
+    Query,
+}
+
+words!(Redacted {
+    "cookie" => Redacted::Cookie,
+    "authorization" => Redacted::Authorization,
+    "query" => Redacted::Query,
+});
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum LogPath {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Scalar for LogPath {
+    fn what() -> String {
+        "`stdout`, or the path of a file".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        if text == "stdout" { Ok(Self::Stdout) } else { PathBuf::parse(text).map(Self::File) }
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        match self {
+            Self::Stdout => "stdout".into(),
+            Self::File(path) => Shape::write(path),
+        }
     }
 }
 

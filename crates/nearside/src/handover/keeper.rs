@@ -79,6 +79,7 @@ impl Family {
         runtime.block_on(async {
             let mut children = signal(SignalKind::child())?;
             let mut hangups = signal(SignalKind::hangup())?;
+            let mut rotations = signal(SignalKind::user_defined1())?;
             let (mut terms, mut ints) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
             let mut well = true;
             loop {
@@ -101,6 +102,7 @@ impl Family {
                     _ = terms.recv() => self.pass(Signal::TERM),
                     _ = ints.recv() => self.pass(Signal::INT),
                     _ = hangups.recv() => self.pass(Signal::HUP),
+                    _ = rotations.recv() => self.pass(Signal::USR1),
                 }
             }
         })

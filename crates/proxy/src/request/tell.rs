@@ -3,8 +3,9 @@
 use super::Visit;
 use crate::exchange::End;
 use nearside_core::BackendId;
-use nearside_http::{RequestHead, Version};
-use nearside_telemetry::{Asked, Protocol, Record, field};
+use nearside_core::generation::LogWords;
+use nearside_http::{Known, RequestHead, Version};
+use nearside_telemetry::{Asked, Protocol, Record, Word, Words, field};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,6 +20,7 @@ impl Visit<'_> {
         let mut record = Record {
             time: SystemTime::now() - total,
             asked: Asked::default(),
+            words: None,
             client: self.believed.address,
             peer: self.connection.peer.ip(),
             protocol: match head.version() {
@@ -49,6 +51,10 @@ impl Visit<'_> {
             head.authority().host().as_bytes(),
             head.path().as_bytes(),
         );
+        let words = self.live.generation.observe.access_log.words;
+        if words.any() {
+            record.words = Some(Box::new(said(head, words)));
+        }
         self.worker.edge.access.write(record);
     }
 
@@ -72,5 +78,18 @@ impl Visit<'_> {
             { field::BYTES_OUT } = self.note.bytes_out,
             "stream ended"
         );
+    }
+}
+
+/// The client's words that are written down.
+fn said(head: &RequestHead, words: LogWords) -> Words {
+    let known = |wanted: bool, field| wanted.then(|| head.fields().get(field).map(Word::new)).flatten();
+    let named = |name| words.agent.then(|| head.fields().get_name(name)).flatten();
+    Words {
+        query: head.query().filter(|_| words.query).map(|query| Word::new(query.as_bytes())),
+        cookie: known(words.cookie, Known::Cookie),
+        authorization: known(words.authorization, Known::Authorization),
+        referrer: named("referer").map(if words.query { Word::new } else { Word::without_query }),
+        agent: named("user-agent").map(Word::new),
     }
 }

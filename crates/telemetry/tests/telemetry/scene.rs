@@ -43,6 +43,7 @@ pub(crate) fn record(generation: &Arc<Generation>) -> Record {
     Record {
         time: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         asked: Asked::new("5f3a", b"GET", b"www.example.com", b"/a/b?token=secret"),
+        words: None,
         client: "192.0.2.7".parse().unwrap(),
         peer: "192.0.2.7".parse().unwrap(),
         protocol: Spoken::Http2,
