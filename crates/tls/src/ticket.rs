@@ -2,14 +2,15 @@
 //!
 //! A ticket is `epoch | key id | nonce | AES-256-GCM(session)`. Its key derives from a key of the fleet, the
 //! epoch and the scope (client authentication and certificate), so a session of one scope opens in no other, and
-//! nothing has to be kept or exchanged.
+//! nothing has to be exchanged.
 
-use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::keys::{Keys, Secret};
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use rustls::server::ProducesTickets;
 use std::fmt;
+use std::sync::Arc;
 
 /// How long one ticket key signs, and how long a client may keep a ticket.
 const EPOCH_SECONDS: u32 = 12 * 60 * 60;
@@ -22,26 +23,49 @@ const LONGEST: usize = 1 << 15;
 pub(crate) struct Tickets {
     keys: Keys,
     scope: Identity,
+    /// What was derived last: a handshake wants the same keys as the one before, but for two moments a day.
+    derived: ArcSwapOption<Derived>,
+}
+
+/// The keys of an epoch and of those beside it, as the clocks of two PoPs may stand on different sides of an epoch's
+/// end.
+struct Derived {
+    epoch: u32,
+    keys: Vec<TicketKey>,
+}
+
+struct TicketKey {
+    epoch: u32,
+    id: [u8; 4],
+    key: RandomizedNonceKey,
 }
 
 impl Tickets {
     pub(crate) fn new(keys: Keys, scope: Identity) -> Self {
-        Self { keys, scope }
+        Self { keys, scope, derived: ArcSwapOption::empty() }
     }
 
-    fn epoch(clock: &Clock) -> u32 {
-        u32::try_from(clock.seconds() / u64::from(EPOCH_SECONDS)).unwrap_or(u32::MAX)
+    /// The keys of now. Two that find none may both derive them: they are the same.
+    fn now(&self) -> Arc<Derived> {
+        let epoch = self.keys.clock().seconds() / u64::from(EPOCH_SECONDS);
+        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+        if let Some(derived) = self.derived.load_full().filter(|derived| derived.epoch == epoch) {
+            return derived;
+        }
+        let epochs = [epoch, epoch.saturating_sub(1), epoch.saturating_add(1)];
+        let keys = epochs
+            .into_iter()
+            .flat_map(|epoch| self.keys.secrets().iter().filter_map(move |secret| self.key(secret, epoch)));
+        let derived = Arc::new(Derived { epoch, keys: keys.collect() });
+        self.derived.store(Some(Arc::clone(&derived)));
+        derived
     }
 
-    fn key(&self, secret: &Secret, epoch: u32) -> Option<RandomizedNonceKey> {
+    fn key(&self, secret: &Secret, epoch: u32) -> Option<TicketKey> {
         let derived = secret.derive("ticket", &[&epoch.to_be_bytes(), self.scope.as_bytes()]);
-        RandomizedNonceKey::new(&AES_256_GCM, &derived).ok()
+        let id = secret.derive("ticket key id", &[]).first_chunk().copied()?;
+        Some(TicketKey { epoch, id, key: RandomizedNonceKey::new(&AES_256_GCM, &derived).ok()? })
     }
-}
-
-fn key_id(secret: &Secret) -> [u8; 4] {
-    let derived = secret.derive("ticket key id", &[]);
-    derived.first_chunk().copied().unwrap_or_default()
 }
 
 impl ProducesTickets for Tickets {
@@ -54,14 +78,14 @@ impl ProducesTickets for Tickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let secret = self.keys.secrets().first()?;
-        let epoch = Self::epoch(self.keys.clock());
+        let derived = self.now();
+        // Of the present epoch, and of the first of the fleet's keys.
+        let TicketKey { epoch, id, key } = derived.keys.first()?;
         let mut header = [0; HEADER];
-        let fields = epoch.to_be_bytes().into_iter().chain(key_id(secret));
+        let fields = epoch.to_be_bytes().into_iter().chain(*id);
         header.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
         let mut sealed = plain.to_vec();
-        let nonce =
-            self.key(secret, epoch)?.seal_in_place_append_tag(Aad::from(&header), &mut sealed).ok()?;
+        let nonce = key.seal_in_place_append_tag(Aad::from(&header), &mut sealed).ok()?;
         Some([&header, nonce.as_ref().as_slice(), &sealed].concat())
     }
 
@@ -73,18 +97,13 @@ impl ProducesTickets for Tickets {
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
         let (epoch, id) = header.split_first_chunk::<4>()?;
         let epoch = u32::from_be_bytes(*epoch);
-        // The clocks of two PoPs may stand on different sides of an epoch's end.
-        if epoch.abs_diff(Self::epoch(self.keys.clock())) > 1 {
-            return None;
-        }
-        let secrets = self.keys.secrets().iter().filter(|secret| key_id(secret) == *id);
-        let mut open = secrets.filter_map(|secret| {
+        let derived = self.now();
+        let mut keys = derived.keys.iter().filter(|key| key.epoch == epoch && key.id == *id);
+        keys.find_map(|TicketKey { key, .. }| {
             let mut sealed = sealed.to_vec();
-            let key = self.key(secret, epoch)?;
             let plain = key.open_in_place(Nonce::from(nonce), Aad::from(header), &mut sealed).ok()?;
             Some(plain.to_vec())
-        });
-        open.next()
+        })
     }
 }
 
@@ -97,6 +116,8 @@ impl fmt::Debug for Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn tickets(scope: &str) -> Tickets {
         let folder = tempfile::tempdir().unwrap();
@@ -114,6 +135,26 @@ mod tests {
         assert_eq!(tickets("b").decrypt(&ticket), None);
         assert_ne!(tickets("a").encrypt(b"session").unwrap(), ticket, "nonces are random");
         assert!(!ticket.windows(7).any(|part| part == b"session"));
+    }
+
+    #[test]
+    fn a_ticket_opens_until_the_epoch_after_its_own_has_ended() {
+        static NOW: AtomicU64 = AtomicU64::new(0);
+        let (folder, epoch) = (tempfile::tempdir().unwrap(), u64::from(EPOCH_SECONDS));
+        let at = |number: u64| NOW.store(number * epoch, Ordering::Relaxed);
+        let (keys, _) = Keys::load(None, folder.path(), Clock::new(|| NOW.load(Ordering::Relaxed))).unwrap();
+        let (tickets, other) =
+            (Tickets::new(keys.clone(), Identity::of(["a"])), Tickets::new(keys, Identity::of(["a"])));
+        at(100);
+        let ticket = tickets.encrypt(b"session").unwrap();
+        for (number, opens) in [(99, true), (100, true), (101, true), (98, false), (102, false)] {
+            at(number);
+            for tickets in [&tickets, &other] {
+                assert_eq!(tickets.decrypt(&ticket).is_some(), opens, "in epoch {number}");
+            }
+        }
+        at(101);
+        assert_ne!(tickets.encrypt(b"session").unwrap()[..4], ticket[..4], "each epoch has a key of its own");
     }
 
     #[test]
