@@ -40,9 +40,12 @@ pub(crate) struct Options {
     pub(crate) upgrade: bool,
 }
 
-/// Reads the options and marks the fields that end here.
+/// Reads the options and marks the fields that they name.
 pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
     let mut options = Options::default();
+    if !fields.contains(Known::Connection) {
+        return Ok(options);
+    }
     let mut nominations = 0;
     for value in fields.all(Known::Connection) {
         for option in value.split(|byte| *byte == b',').map(bytes_of::trim) {
@@ -60,7 +63,9 @@ pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
     if nominations > NOMINATIONS {
         return Err(Refusal::TooManyFields);
     }
-    fields.mark_hops(nominations > 0)?;
+    if nominations > 0 {
+        fields.mark_named()?;
+    }
     Ok(options)
 }
 

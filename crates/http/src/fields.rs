@@ -43,6 +43,12 @@ pub(crate) struct Line {
     pub(crate) hop: bool,
 }
 
+impl Line {
+    fn new(whole: Span, name: Span, value: Span, known: Known) -> Self {
+        Self { whole, name, value, known, hop: HOP_BY_HOP.has(known) }
+    }
+}
+
 impl Field<'_> {
     /// Where the value stands in [`Fields::buffer`].
     pub fn value_range(&self) -> Range<usize> {
@@ -148,13 +154,12 @@ impl Fields {
             self.buffer.extend_from_slice(part);
         }
         let value_at = start + name.len() + 2;
-        self.note(Line {
-            whole: Span::new(start, self.buffer.len()),
-            name: Span::new(start, start + name.len()),
-            value: Span::new(value_at, value_at + value.len()),
-            known: Known::classify(name),
-            hop: false,
-        });
+        self.note(Line::new(
+            Span::new(start, self.buffer.len()),
+            Span::new(start, start + name.len()),
+            Span::new(value_at, value_at + value.len()),
+            Known::classify(name),
+        ));
     }
 
     /// Takes a copy of the head and the spans of the fields that `keep` keeps.
@@ -173,28 +178,24 @@ impl Fields {
             let end = starts.next().map_or(head.len().saturating_sub(2), |start| start as usize);
             if keep(field.name.as_bytes(), known) {
                 let whole = Span::new(name.start as usize, end);
-                self.note(Line { whole, name, value: Span::within(head, field.value), known, hop: false });
+                self.note(Line::new(whole, name, Span::within(head, field.value), known));
             }
         }
     }
 
-    /// Marks what ends at this hop: the fields that always do, and those that `Connection` names and may name.
-    pub(crate) fn mark_hops(&mut self, nominates: bool) -> Result<(), Refusal> {
+    /// Marks the fields that `Connection` names and may name, beside those that always end at this hop.
+    pub(crate) fn mark_named(&mut self) -> Result<(), Refusal> {
         let Self { buffer, lines, .. } = self;
         let mut options = ArrayVec::<Span, 8>::new();
-        if nominates {
-            for line in lines.iter().filter(|line| line.known == Known::Connection) {
-                options.try_push(line.value).map_err(|_full| Refusal::TooManyFields)?;
-            }
+        for line in lines.iter().filter(|line| line.known == Known::Connection) {
+            options.try_push(line.value).map_err(|_full| Refusal::TooManyFields)?;
         }
-        for line in lines {
+        for line in lines.iter_mut().filter(|line| !PROTECTED.has(line.known)) {
             let name = line.name.of(buffer);
-            line.hop = HOP_BY_HOP.has(line.known)
-                || !PROTECTED.has(line.known)
-                    && options
-                        .iter()
-                        .flat_map(|span| span.of(buffer).split(|byte| *byte == b','))
-                        .any(|option| crate::bytes_of::trim(option).eq_ignore_ascii_case(name));
+            line.hop |= options
+                .iter()
+                .flat_map(|span| span.of(buffer).split(|byte| *byte == b','))
+                .any(|option| crate::bytes_of::trim(option).eq_ignore_ascii_case(name));
         }
         Ok(())
     }
@@ -206,6 +207,19 @@ impl Fields {
         self.present = self.present.and(line.known);
         self.lines.push(line);
     }
+}
+
+/// Whether nothing stands in the head but its first line, of no more than `longest` bytes, and these fields, and each line
+/// ends with CRLF: the tokeniser takes empty lines before a head and lone line feeds, too.
+pub(crate) fn in_order(head: &[u8], found: &[httparse::Header<'_>], longest: usize) -> bool {
+    let mut starts = found.iter().map(|field| Span::within(head, field.name.as_bytes()).start as usize);
+    let begins = |at: usize| head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"));
+    let first = starts.next().unwrap_or(head.len().saturating_sub(2));
+    begins(first)
+        && first - 2 <= longest
+        && starts.all(begins)
+        && head.ends_with(b"\r\n\r\n")
+        && !matches!(head.first(), Some(b'\r' | b'\n'))
 }
 
 /// Keeps every field of a request but those that only pretend to have another name.

@@ -211,18 +211,31 @@ impl Set {
 /// only tokens that become these by setting a bit of each byte are the same in upper case; so eight bytes are
 /// compared in one step.
 pub(crate) fn same(token: &[u8], name: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
     if token.len() != name.len() {
         return false;
     }
-    const LOWER: u64 = 0x2020_2020_2020_2020;
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
-    match (token.last_chunk(), name.last_chunk()) {
-        (Some(end), Some(name_end)) => {
+    match (ends(token), ends(name)) {
+        (Some((first, last)), Some((name_first, name_last))) => {
             let (words, name_words) = (token.as_chunks::<8>().0, name.as_chunks::<8>().0);
-            word(end) == word(name_end)
-                && words.iter().zip(name_words).all(|(word_of, name_word)| word(word_of) == word(name_word))
+            word(last) == word(name_last)
+                && word(first) == word(name_first)
+                && (token.len() <= 16
+                    || words
+                        .iter()
+                        .zip(name_words)
+                        .all(|(word_of, name_word)| word(word_of) == word(name_word)))
         }
         _ => token.eq_ignore_ascii_case(name),
+    }
+}
+
+/// The first and the last eight bytes, which may overlap.
+const fn ends(token: &[u8]) -> Option<(&[u8; 8], &[u8; 8])> {
+    match (token.first_chunk(), token.last_chunk()) {
+        (Some(first), Some(last)) => Some((first, last)),
+        _ => None,
     }
 }
 

@@ -56,6 +56,11 @@ pub fn parse_with(
     limits: &Limits,
     head: &mut RequestHead,
 ) -> Result<Progress, Refusal> {
+    if gate.is_new()
+        && let Some(read) = head.read_at_once(buffer, limits)
+    {
+        return read;
+    }
     let Some(bounds) = gate.find(buffer, limits)? else { return Ok(Progress::Partial) };
     head.clear();
     head.read(buffer.get(bounds.start..bounds.end).unwrap_or_default(), limits)?;
@@ -178,6 +183,28 @@ impl RequestHead {
             Ok(_) => return Err(Refusal::FirstLine),
             Err(error) => return Err(refuse(error, bytes)),
         }
+        self.take(&request, bytes)
+    }
+
+    /// Reads a head of which all has arrived and all is in order; any other is the gate's to judge first.
+    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits) -> Option<Result<Progress, Refusal>> {
+        let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
+        let mut space = [const { MaybeUninit::uninit() }; fields::MOST];
+        let space = space.get_mut(..limits.fields.min(fields::MOST))?;
+        let mut request = httparse::Request::new(&mut []);
+        let Ok(httparse::Status::Complete(length)) = request.parse_with_uninit_headers(window, space) else {
+            return None;
+        };
+        let bytes = window.get(..length)?;
+        if !fields::in_order(bytes, request.headers, limits.line_bytes) {
+            return None;
+        }
+        self.clear();
+        Some(self.take(&request, bytes).map(|()| Progress::Complete { head_len: length }))
+    }
+
+    /// Takes what the tokeniser found.
+    fn take(&mut self, request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
         else {
             return Err(Refusal::FirstLine);

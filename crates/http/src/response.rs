@@ -62,6 +62,11 @@ pub fn parse_with(
     method: Method,
     head: &mut ResponseHead,
 ) -> Result<Progress, Refusal> {
+    if gate.is_new()
+        && let Some(read) = head.read_at_once(buffer, limits, method)
+    {
+        return read;
+    }
     let Some(bounds) = gate.find(buffer, limits)? else { return Ok(Progress::Partial) };
     if bounds.start != 0 {
         return Err(Refusal::FirstLine); // only clients were ever known to send empty lines
@@ -117,7 +122,6 @@ impl ResponseHead {
             return Err(Refusal::Status);
         }
         take_fields(&mut self.fields, fields, limits, |_name, _known| true)?;
-        self.fields.mark_hops(false)?;
         self.declared_length = framing::declared(&self.fields, self.version)?.length;
         self.body = match (self.declared_length, parts.end) {
             _ if self.is_bodiless() => Body::None,
@@ -196,6 +200,34 @@ impl ResponseHead {
             Ok(_) => return Err(Refusal::FirstLine),
             Err(error) => return Err(fields::refuse(error, bytes)),
         }
+        self.take(&response, bytes)
+    }
+
+    /// Reads a head of which all has arrived and all is in order; any other is the gate's to judge first.
+    fn read_at_once(
+        &mut self,
+        buffer: &[u8],
+        limits: &Limits,
+        method: Method,
+    ) -> Option<Result<Progress, Refusal>> {
+        let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
+        let mut space = [const { MaybeUninit::uninit() }; fields::MOST];
+        let space = space.get_mut(..limits.fields.min(fields::MOST))?;
+        let mut response = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let parsed = parser.parse_response_with_uninit_headers(&mut response, window, space);
+        let Ok(httparse::Status::Complete(length)) = parsed else { return None };
+        let bytes = window.get(..length)?;
+        if !fields::in_order(bytes, response.headers, limits.line_bytes) {
+            return None;
+        }
+        self.clear();
+        self.to_head = method == Method::Head;
+        Some(self.take(&response, bytes).map(|()| Progress::Complete { head_len: length }))
+    }
+
+    /// Takes what the tokeniser found.
+    fn take(&mut self, response: &httparse::Response<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
         let (Some(code), Some(minor)) = (response.code, response.version) else {
             return Err(Refusal::FirstLine);
         };

@@ -54,8 +54,7 @@ impl RequestHead {
         }
         self.read_host_of_parts()?;
         self.read_body_of_parts(parts.end)?;
-        self.read_expectations()?;
-        self.fields.mark_hops(false)
+        self.read_expectations()
     }
 
     fn take_line(&mut self, parts: &Parts<'_>, limits: &Limits) -> Result<(), Refusal> {
