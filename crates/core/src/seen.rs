@@ -4,6 +4,7 @@ use crate::candidates::{MAX_BACKENDS, Set};
 use crate::decide::Input;
 use crate::evidence::{Evidence, State, Verdict};
 use crate::generation::{Pool, Roster};
+use arrayvec::ArrayVec;
 
 /// The backends of one pool by their states, by their places in it.
 #[derive(Debug)]
@@ -27,9 +28,16 @@ pub(crate) struct Seen<'a> {
     pub(crate) timed: Set,
     /// Taking a part of their weight only.
     ramped: Set,
-    rtt_micros: [u32; MAX_BACKENDS],
-    in_flight: [u32; MAX_BACKENDS],
-    ramps: [u16; MAX_BACKENDS],
+    /// By place; no more than the pool has backends.
+    figures: ArrayVec<Figures, MAX_BACKENDS>,
+}
+
+/// What of a backend's state is a number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    rtt_micros: u32,
+    in_flight: u32,
+    ramp: u16,
 }
 
 impl<'a> Seen<'a> {
@@ -48,9 +56,7 @@ impl<'a> Seen<'a> {
             full: none,
             timed: none,
             ramped: none,
-            rtt_micros: [0; MAX_BACKENDS],
-            in_flight: [0; MAX_BACKENDS],
-            ramps: [0; MAX_BACKENDS],
+            figures: roster.weights.iter().map(|_| Figures::default()).take(MAX_BACKENDS).collect(),
         }
     }
 
@@ -60,23 +66,23 @@ impl<'a> Seen<'a> {
             self.note(index, &input.evidence.state(self.roster.id(index), input.now));
         }
         for (index, limit) in self.roster.limits.iter().filter(|(index, _)| asked.holds(*index)) {
-            self.full.put(*index, at(&self.in_flight, *index) >= *limit);
+            self.full.put(*index, self.in_flight(*index) >= *limit);
         }
     }
 
     /// The round trip to the backend at `index` in microseconds, where it is [`timed`](Self::timed).
     pub(crate) fn rtt_micros(&self, index: usize) -> u32 {
-        at(&self.rtt_micros, index)
+        at(&self.figures, index).rtt_micros
     }
 
     /// The requests that the backend at `index` answers now.
     pub(crate) fn in_flight(&self, index: usize) -> u32 {
-        at(&self.in_flight, index)
+        at(&self.figures, index).in_flight
     }
 
     /// What the backend at `index` weighs now, at least 1.
     pub(crate) fn weight(&self, index: usize) -> u64 {
-        let ramp = self.ramped.holds(index).then(|| at(&self.ramps, index));
+        let ramp = self.ramped.holds(index).then(|| at(&self.figures, index).ramp);
         Pool::ramped(at(&self.roster.weights, index), ramp).max(1)
     }
 
@@ -89,18 +95,16 @@ impl<'a> Seen<'a> {
         self.in_grace.put(index, state.in_grace);
         self.timed.put(index, state.rtt_micros.is_some());
         self.ramped.put(index, state.ramp.is_some());
-        put(&mut self.rtt_micros, index, state.rtt_micros.unwrap_or(0));
-        put(&mut self.in_flight, index, state.in_flight);
-        put(&mut self.ramps, index, state.ramp.unwrap_or(0));
+        if let Some(figures) = self.figures.get_mut(index) {
+            *figures = Figures {
+                rtt_micros: state.rtt_micros.unwrap_or(0),
+                in_flight: state.in_flight,
+                ramp: state.ramp.unwrap_or(0),
+            };
+        }
     }
 }
 
 fn at<T: Copy + Default>(list: &[T], index: usize) -> T {
     list.get(index).copied().unwrap_or_default()
-}
-
-fn put<T>(list: &mut [T], index: usize, value: T) {
-    if let Some(place) = list.get_mut(index) {
-        *place = value;
-    }
 }
