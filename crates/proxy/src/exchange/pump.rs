@@ -144,6 +144,8 @@ struct Turn {
     /// Bytes of answer body that have left.
     passed: u64,
     progress: bool,
+    /// Whether anything was waited for yet.
+    waited: bool,
     /// Whether a body is a stream, which says something when there is something to say.
     is_stream: bool,
     /// What may end the try from here, once it has lived for a moment.
@@ -163,6 +165,7 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             slow: None,
             passed: 0,
             progress: true,
+            waited: false,
             is_stream: is_grpc(self.client.head().fields()),
             ending: None,
         };
@@ -180,8 +183,10 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
         if let Poll::Ready(ended) = self.poll_down(turn, cx) {
             return Poll::Ready(ended);
         }
-        // A client that has sent everything is only heard of again when it goes.
-        if up_waits.is_none() && self.client.is_end() && self.client.poll_gone(cx).is_ready() {
+        // A client that has sent everything is only heard of again when it goes. Most answers come before that would be
+        // asked twice, so the first wait does without it: a timer ends that one within a second at the latest.
+        let waited = std::mem::replace(&mut turn.waited, true);
+        if waited && up_waits.is_none() && self.client.is_end() && self.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Broken::Client(ClientError::Gone)));
         }
         let passed = self.carried.down.saturating_sub(self.client.owed());

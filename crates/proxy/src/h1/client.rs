@@ -16,15 +16,15 @@ use nearside_http::{
 };
 use nearside_http::{Version, request, status};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 /// A request body of which no more than this is left is read to its end after the answer, so that the connection
 /// can be kept.
 pub(super) const READ_OUT: usize = 64 * 1024;
 
-/// A head above this is large: an idle connection does not keep its room.
-const LARGE_HEAD: usize = 1024;
+/// The head of no request.
+static NONE: LazyLock<RequestHead> = LazyLock::new(RequestHead::new);
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -54,7 +54,8 @@ pub struct Downstream {
     conn: Conn,
     presence: Presence,
     gate: Gate,
-    head: RequestHead,
+    /// Lent by the worker while a request is under way.
+    head: Option<Box<RequestHead>>,
     body: Inbound,
     answer: Outbound,
     /// Where the answer begins.
@@ -80,7 +81,7 @@ impl Downstream {
             conn: Conn::new(io, stock),
             presence,
             gate: Gate::default(),
-            head: RequestHead::new(),
+            head: None,
             body: Inbound::NONE,
             answer: Outbound::Nothing,
             begins: Mark::default(),
@@ -99,7 +100,8 @@ impl Downstream {
         loop {
             let input = self.conn.input();
             if !input.is_empty() {
-                match request::parse_with(&mut self.gate, input, &Limits::default(), &mut self.head) {
+                let head = self.head.get_or_insert_with(|| self.conn.stock().lend_request());
+                match request::parse_with(&mut self.gate, input, &Limits::default(), head) {
                     Ok(Progress::Complete { head_len }) => {
                         self.begin(head_len);
                         return Poll::Ready(Arrival::Request);
@@ -117,12 +119,12 @@ impl Downstream {
 
     fn begin(&mut self, head_len: usize) {
         self.conn.consume(head_len);
-        let body = self.head.body();
-        self.expects = self.head.expects_continue() && self.conn.input().is_empty();
+        let body = self.asked().body();
+        self.expects = self.asked().expects_continue() && self.conn.input().is_empty();
         self.body = Inbound::begin(body, &mut self.conn);
         self.answer = Outbound::Nothing;
         self.stage = Stage::Waiting;
-        self.keeps = self.head.keep_alive();
+        self.keeps = self.asked().keep_alive();
         self.urges = false;
     }
 
@@ -159,10 +161,18 @@ impl Downstream {
     /// Lets go of what only a request needs.
     pub(super) fn rest(&mut self) {
         self.body = Inbound::NONE;
-        // A usual head's room is kept, which the next request needs again; what a large one took is not.
-        if self.head.fields().buffer().len() > LARGE_HEAD {
-            self.head = RequestHead::new();
+        self.give_back_head();
+    }
+
+    fn give_back_head(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.conn.stock().give_back_request(head);
         }
+    }
+
+    /// The head of the request at hand.
+    fn asked(&self) -> &RequestHead {
+        self.head.as_deref().unwrap_or(&NONE)
     }
 
     /// Answers a head that is not taken. The connection ends after it.
@@ -191,7 +201,7 @@ impl Downstream {
 
     /// Whether nothing more is to be expected from the client, so that closing cannot harm the answer.
     pub(super) fn is_silent(&self) -> bool {
-        let said_last = self.finished || !self.head.keep_alive();
+        let said_last = self.finished || !self.asked().keep_alive();
         said_last && self.body.is_end() && self.conn.input().is_empty() && self.stage == Stage::Whole
     }
 
@@ -211,13 +221,13 @@ impl Downstream {
 
     /// The framing of an answer to the request at hand, and what is written of the body.
     fn frame(&self, status: u16, length: Length) -> (Body, Outbound) {
-        let bodiless = self.head.method() == Method::Head || status::is_bodiless(status);
+        let bodiless = self.asked().method() == Method::Head || status::is_bodiless(status);
         match length {
             Length::Known(length) if bodiless => (Body::Length(length), Outbound::Nothing),
             Length::None | Length::Unknown if bodiless => (Body::None, Outbound::Nothing),
             Length::None => (Body::Length(0), Outbound::Nothing),
             Length::Known(length) => (Body::Length(length), Outbound::Known(length)),
-            Length::Unknown if self.head.version() == Version::Http10 => {
+            Length::Unknown if self.asked().version() == Version::Http10 => {
                 (Body::UntilClose, Outbound::UntilClose)
             }
             Length::Unknown => (Body::Chunked, Outbound::Chunked),
@@ -272,7 +282,7 @@ impl Source for Downstream {
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
-        self.body.trailers(self.head.fields())
+        self.body.trailers(self.head.as_deref().unwrap_or(&NONE).fields())
     }
 }
 
@@ -305,7 +315,7 @@ impl Sink for Downstream {
 
 impl Client for Downstream {
     fn head(&self) -> &RequestHead {
-        &self.head
+        self.asked()
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -328,7 +338,7 @@ impl Client for Downstream {
     }
 
     fn informational(&mut self, head: &ResponseHead, edits: &Edits) {
-        if self.head.version() == Version::Http11 && self.stage == Stage::Waiting {
+        if self.asked().version() == Version::Http11 && self.stage == Stage::Waiting {
             head.write(edits, Body::None, Persist::Keep, self.conn.output());
         }
     }
@@ -340,7 +350,7 @@ impl Client for Downstream {
         let (body, outbound) = self.frame(head.status(), length);
         self.keeps =
             self.keeps && body != Body::UntilClose && self.reads_out() && !self.presence.is_closing();
-        let persist = match (self.keeps, self.head.version()) {
+        let persist = match (self.keeps, self.asked().version()) {
             (false, _) => Persist::Close,
             (true, Version::Http10) => Persist::KeepAlive,
             (true, _) => Persist::Keep,
@@ -362,7 +372,7 @@ impl Client for Downstream {
             self.answer = Outbound::Nothing;
             self.stage = Stage::Waiting;
             self.ends_by_close = false;
-            self.keeps = self.head.keep_alive();
+            self.keeps = self.asked().keep_alive();
         }
         retracted
     }
@@ -378,6 +388,7 @@ impl Client for Downstream {
 
 impl Drop for Downstream {
     fn drop(&mut self) {
+        self.give_back_head();
         if self.ends_by_close {
             // An orderly close would make what was sent so far look whole.
             self.conn.reset_on_close();

@@ -18,7 +18,7 @@ impl Visit<'_> {
         };
         let total = self.started.elapsed();
         let mut record = Record {
-            time: SystemTime::now() - total,
+            time: SystemTime::UNIX_EPOCH,
             asked: Asked::default(),
             words: None,
             client: self.believed.address,
@@ -45,6 +45,8 @@ impl Visit<'_> {
         if !self.is_sampled() && !record.is_notable() {
             return;
         }
+        // Only a record that is read needs the time of day.
+        record.time = SystemTime::now() - total;
         record.asked = Asked::new(
             self.reference.as_str(),
             head.method_text().as_bytes(),
