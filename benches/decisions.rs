@@ -56,7 +56,7 @@ fn finds_a_route(bencher: Bencher<'_, '_>, (hosts, paths): (usize, usize)) {
     bencher.bench_local(|| generation.routes.find(black_box(&host), black_box("/p3/items/42"), "GET"));
 }
 
-#[divan::bench(args = [10_000], sample_count = 5)]
+#[divan::bench(args = [10_000, 100_000], sample_count = 5)]
 fn loads_a_file_of_hosts(hosts: usize) -> Generation {
     generation(hosts, 1, 3).unwrap()
 }

@@ -230,13 +230,17 @@ fn geo(generation: &Generation, around: &Around<'_>, report: &mut Report) -> Opt
 
 fn drains(generation: &Generation, source: &Source, now: i64, report: &mut Report) {
     for region in &generation.regions {
-        let path = format!("regions.{}.drain", region.name);
-        overdue(region.drain.as_ref(), now, &path, report);
+        if let Some(finding) = overdue(region.drain.as_ref(), now) {
+            report.push(&format!("regions.{}.drain", region.name), finding);
+        }
     }
     for pool in &generation.pools {
         for (index, backend) in generation.backends_of(pool).iter().enumerate() {
-            let path = format!("{}.backends[{index}].drain", path_of(pool, generation, source));
-            overdue(backend.drain.as_ref(), now, &path, report);
+            // Where a pool stands is looked for among all routes, so only if there is something to say of it.
+            if let Some(finding) = overdue(backend.drain.as_ref(), now) {
+                let path = format!("{}.backends[{index}].drain", path_of(pool, generation, source));
+                report.push(&path, finding);
+            }
         }
     }
 }
@@ -256,13 +260,12 @@ pub(crate) fn seconds(time: Duration) -> String {
     format!("{} s", (time.as_secs_f64() * 10.0).round() / 10.0)
 }
 
-fn overdue(mark: Option<&Drain>, now: i64, path: &str, report: &mut Report) {
-    let Some(until) = mark.and_then(|mark| mark.until.as_deref()) else { return };
-    if instant(until).is_some_and(|end| end.unix_timestamp() < now) {
-        let finding =
-            Finding::new(DRAIN_UNTIL, format!("the drain was to end by {until}, and is still in force"));
-        report.push(path, finding.hint("undrain it, or move `until`; the mark holds until it is taken off"));
-    }
+fn overdue(mark: Option<&Drain>, now: i64) -> Option<Finding> {
+    let until = mark?.until.as_deref()?;
+    let over = instant(until)?.unix_timestamp() < now;
+    let message = format!("the drain was to end by {until}, and is still in force");
+    let hint = "undrain it, or move `until`; the mark holds until it is taken off";
+    over.then(|| Finding::new(DRAIN_UNTIL, message).hint(hint))
 }
 
 /// The moment that `until` names; a date ends with its day.

@@ -49,6 +49,10 @@ impl Law<'_> {
     }
 
     fn check_geo(&self, index: usize, route: &Route, found: &mut Found<'_>) {
+        // Of thousands of routes few have any, and a path is only wanted where there is something to say.
+        if route.geo.is_empty() {
+            return;
+        }
         let rules = route.geo.iter().enumerate().map(|(place, rule)| (place, rule.areas()));
         check_areas(&format!("routes[{index}].geo"), rules, found);
         for (place, rule) in route.geo.iter().enumerate() {
@@ -68,11 +72,11 @@ impl Law<'_> {
     }
 
     fn check_residency(&self, index: usize, route: &Route, found: &mut Found<'_>) {
+        let Some(residency) = &route.residency else { return };
         let path = format!("routes[{index}].residency");
-        match &route.residency {
-            None => {}
-            Some(Residency::Class(class)) => self.check_class(route, &class.0, &path, found),
-            Some(Residency::Chosen(rules)) => {
+        match residency {
+            Residency::Class(class) => self.check_class(route, &class.0, &path, found),
+            Residency::Chosen(rules) => {
                 let for_places = rules.placed().filter(|(_, rule)| rule.home.is_none());
                 check_areas(&path, for_places.map(|(place, rule)| (place, rule.areas())), found);
                 check_homes(&path, rules, found);
