@@ -49,6 +49,10 @@ pub(crate) struct Arguments {
     /// Without the minimal proxy on pingora's own engine, which takes minutes to build.
     #[arg(long)]
     no_pingora: bool,
+    /// Counts instructions in user space by valgrind, which every machine can do, of what can be counted so: not memory,
+    /// reloads and Envoy. A round is a fiftieth as long.
+    #[arg(long)]
+    count: bool,
     /// Writes the table into this page, between its two marks.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -66,11 +70,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = target.join("compare");
     let mut programs = peers::find(&arguments.peers, &folder)?;
     programs.extend(proxy::build(&root, &target, !arguments.no_pingora)?);
+    // It has an allocator that valgrind cannot follow.
+    programs.retain(|(name, _)| !(arguments.count && *name == "envoy"));
     let mut record = Record::open("compare", &folder, &root, &programs)?;
-    let run =
-        Run { arguments, only, meter: Meter::of_this_machine(), setup: Setup::start(&target)?, programs };
+    let setup = Setup::start(&target)?;
+    let meter =
+        if arguments.count { Meter::Callgrind(setup.folder().to_owned()) } else { Meter::of_this_machine() };
+    let run = Run { arguments, only, meter, setup, programs };
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);
+    rows.extend(run.very_many_hosts()?);
     let plain = rows.iter().find(|row| row.name == "B").and_then(|row| row.costs.last().cloned().flatten());
     rows.extend(run.in_full(plain.as_ref())?);
     let text = table::markdown(&run.columns(), &rows);
@@ -81,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn chosen(only: &[String]) -> Result<Vec<String>> {
     let only: Vec<_> = only.iter().map(|name| name.to_ascii_uppercase()).collect();
     let loads = [scenario::USUAL, scenario::ROUTING, scenario::FULL].into_iter().flatten();
-    let names: Vec<_> = loads.map(|scenario| scenario.name).chain(["G", "G2", "H", "R"]).collect();
+    let names: Vec<_> = loads.map(|scenario| scenario.name).chain(["G", "G2", "H", "R", "R2"]).collect();
     driver::check(&only, "scenario", &names)?;
     Ok(only)
 }
@@ -130,15 +139,29 @@ impl Run<'_> {
         if !self.wanted("I") && !self.wanted("R") {
             return Ok(Vec::new());
         }
-        let proxies = self.start(Shape { hosts: MANY, ..Shape::USUAL }, |name| name != "pingora")?;
+        let shape = Shape { hosts: MANY, ..Shape::USUAL };
+        let proxies = self.start(shape, |name| name != "pingora")?;
         let mut rows = self.scenarios(scenario::ROUTING, &proxies)?;
         if self.wanted("R") {
             let requests = self.arguments.requests;
-            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, requests))?;
+            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
             let title = "reload with 10,000 hosts, until in force".to_owned();
             rows.push(Row { name: "R", title, unit: "ms", costs, at_most: &[] });
         }
         Ok(rows)
+    }
+
+    /// nearside alone, with far more than it needs: R2.
+    fn very_many_hosts(&self) -> Result<Vec<Row>> {
+        if !self.wanted("R2") {
+            return Ok(Vec::new());
+        }
+        let shape = Shape { hosts: 10 * MANY, pools: 100, ..Shape::USUAL };
+        let proxies = self.start(shape, |name| name == "nearside")?;
+        let requests = self.arguments.requests;
+        let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
+        let title = "reload with 100,000 hosts and 1,000 backends, until in force".to_owned();
+        Ok(vec![Row { name: "R2", title, unit: "ms", costs, at_most: &[] }])
     }
 
     /// nearside alone, with its log and more to decide: S, beside what B has cost it.
@@ -160,13 +183,21 @@ impl Run<'_> {
     }
 
     fn wanted(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == name)
+        let countable = !["G", "G2", "H", "R", "R2"].contains(&name);
+        (countable || !self.arguments.count)
+            && (self.only.is_empty() || self.only.iter().any(|only| only == name))
+    }
+
+    /// Rounds, and requests of each: a count needs no second, and no more than it takes to level out what is rare.
+    fn extent(&self) -> (usize, usize) {
+        let Arguments { rounds, requests, count, .. } = *self.arguments;
+        if count { (1, requests / 20) } else { (rounds, requests) }
     }
 
     fn start(&self, shape: Shape, takes_part: impl Fn(&str) -> bool) -> Result<Vec<Proxy>> {
         let mut proxies = Vec::new();
         for (name, program) in self.programs.iter().filter(|(name, _)| takes_part(name)) {
-            let started = Proxy::start(name, program, &self.setup, shape);
+            let started = Proxy::start((name, program), &self.setup, shape, &self.meter);
             proxies.extend(started.with_context(|| format!("{name} does not start"))?);
         }
         Ok(proxies)
@@ -187,7 +218,7 @@ impl Run<'_> {
         let mut rows = Vec::new();
         for scenario in scenarios.iter().filter(|scenario| self.wanted(scenario.name)) {
             let mut least: Vec<Option<Cost>> = vec![None; self.programs.len()];
-            for _ in 0..self.arguments.rounds {
+            for _ in 0..self.extent().0 {
                 let costs = self.each(proxies, |proxy| self.round(scenario, proxy).map(Some))?;
                 for (least, cost) in least.iter_mut().zip(costs) {
                     let smaller = |cost: &Cost| least.as_ref().is_none_or(|least| cost.figure < least.figure);
@@ -213,7 +244,7 @@ impl Run<'_> {
     /// A warm-up, then the load while the proxy is metered.
     fn round(&self, scenario: &Scenario, proxy: &Proxy) -> Result<Cost> {
         let client = Client { setup: &self.setup };
-        let requests = scenario.requests(self.arguments.requests);
+        let requests = scenario.requests(self.extent().1);
         client.send(scenario, proxy, (requests / 10).max(64))?;
         let reading = self.meter.begin(&proxy.server().workers()?)?;
         client.send(scenario, proxy, requests)?;

@@ -105,6 +105,13 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test, Need::Peers],
     },
     Tool {
+        program: "valgrind",
+        package: "valgrind",
+        by: By::Apt,
+        why: "counts instructions",
+        needs: &[Need::Compare],
+    },
+    Tool {
         program: "ip",
         package: "iproute2",
         by: By::Apt,

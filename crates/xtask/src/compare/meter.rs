@@ -1,9 +1,10 @@
-//! What a process has cost: instructions where the machine counts them, CPU time elsewhere.
+//! What a process has cost: instructions where the machine counts them, CPU time elsewhere; or, when asked, instructions in
+//! user space, which valgrind counts on every machine.
 
 use crate::process;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,13 +14,20 @@ pub(super) enum Meter {
     Instructions,
     /// By the scheduler's account of every thread.
     CpuTime,
+    /// By callgrind, which leaves its counts in this folder: user space alone, and the same to a percent whatever else the
+    /// machine does, at a fiftieth of the speed.
+    Callgrind(PathBuf),
 }
 
 /// A measurement under way.
 pub(super) enum Reading {
     Perf { perf: Child, counts: PathBuf },
     Scheduler { pids: Vec<u32>, before: f64 },
+    Callgrind { pids: Vec<u32>, folder: PathBuf },
 }
+
+/// How the names of callgrind's files begin.
+const COUNTS: &str = "callgrind.";
 
 const EVENTS: &str = "instructions:u,instructions:k";
 
@@ -36,13 +44,32 @@ impl Meter {
         match self {
             Self::Instructions => "instructions",
             Self::CpuTime => "CPU microseconds",
+            Self::Callgrind(_) => "user instructions",
         }
+    }
+
+    /// The command of a process that is to be measured, so that it can be.
+    pub(super) fn prepare(&self, command: Command) -> Command {
+        let Self::Callgrind(folder) = self else { return command };
+        let mut counted = Command::new("valgrind");
+        counted.args(["--quiet", "--tool=callgrind", "--instr-atstart=no", "--trace-children=yes"]);
+        counted.arg(format!("--callgrind-out-file={}/{COUNTS}%p", folder.display()));
+        counted.arg(command.get_program()).args(command.get_args());
+        counted.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        counted
     }
 
     /// Starts to measure these processes.
     pub(super) fn begin(&self, pids: &[u32]) -> Result<Reading> {
-        if let Self::CpuTime = self {
-            return Ok(Reading::Scheduler { pids: pids.to_vec(), before: micros(pids)? });
+        match self {
+            Self::Instructions => {}
+            Self::CpuTime => {
+                return Ok(Reading::Scheduler { pids: pids.to_vec(), before: micros(pids)? });
+            }
+            Self::Callgrind(folder) => {
+                callgrind(&["-i", "on"], pids)?;
+                return Ok(Reading::Callgrind { pids: pids.to_vec(), folder: folder.clone() });
+            }
         }
         let counts = std::env::temp_dir().join(format!("nearside-perf-{}.csv", std::process::id()));
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
@@ -59,6 +86,11 @@ impl Reading {
     pub(super) fn end(self) -> Result<f64> {
         match self {
             Self::Scheduler { pids, before } => Ok(micros(&pids)? - before),
+            Self::Callgrind { pids, folder } => {
+                callgrind(&["-i", "off"], &pids)?;
+                callgrind(&["-d"], &pids)?;
+                totals(&folder)
+            }
             Self::Perf { mut perf, counts } => {
                 process::run_quietly(Command::new("kill").args(["-INT", &perf.id().to_string()]))?;
                 perf.wait().context("perf did not end")?;
@@ -68,6 +100,28 @@ impl Reading {
             }
         }
     }
+}
+
+/// Tells callgrind in these processes what to do, and waits until it is done.
+fn callgrind(orders: &[&str], pids: &[u32]) -> Result<()> {
+    let pids = pids.iter().map(u32::to_string);
+    process::run_quietly(Command::new("callgrind_control").args(orders).args(pids))
+}
+
+/// The sum of what callgrind has left in the folder, which is taken away.
+fn totals(folder: &Path) -> Result<f64> {
+    let mut sum = None;
+    for entry in fs::read_dir(folder).context("callgrind left nothing")?.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(COUNTS) {
+            continue;
+        }
+        let text = fs::read_to_string(entry.path()).context("cannot read what callgrind left")?;
+        for total in text.lines().filter_map(|line| line.strip_prefix("totals: ")) {
+            sum = Some(sum.unwrap_or(0.0) + total.trim().parse::<f64>().context("no number")?);
+        }
+        drop(fs::remove_file(entry.path()));
+    }
+    sum.context("callgrind counted nothing")
 }
 
 /// The sum of what perf counted.
@@ -116,6 +170,22 @@ mod tests {
         assert!((sum(counted).unwrap() - 3000.0).abs() < 1.0);
         assert!(sum("<not supported>,,instructions:u,0,100.00,,\n").is_err());
         assert!(sum("").is_err());
+    }
+
+    #[test]
+    fn what_callgrind_left_is_summed_once() {
+        let folder = std::env::temp_dir().join(format!("nearside-totals-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [
+            ("callgrind.7.1", "summary: 9\ntotals: 1000\n"),
+            ("callgrind.8.1", "totals: 5\n"),
+            ("other", "totals: 1\n"),
+        ] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        assert!((totals(&folder).unwrap() - 1005.0).abs() < 0.1);
+        assert!(totals(&folder).is_err());
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

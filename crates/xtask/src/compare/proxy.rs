@@ -6,6 +6,7 @@ mod nearside;
 mod nginx;
 mod pingora;
 
+use super::meter::Meter;
 use super::server::{Server, wait_for};
 use super::setup::Setup;
 use anyhow::Result;
@@ -19,13 +20,15 @@ pub(super) struct Shape {
     pub(super) hosts: usize,
     /// Regions whose backends all stand for the same origin; only nearside knows of regions.
     pub(super) regions: usize,
+    /// Pools of ten backends each, at which nobody listens, among which the hosts are shared out; only nearside knows these.
+    pub(super) pools: usize,
     /// What `/marker` answers, to see when a configuration is in force.
     pub(super) marker: u32,
 }
 
 impl Shape {
     /// One host, one backend.
-    pub(super) const USUAL: Self = Self { hosts: 0, regions: 1, marker: 1 };
+    pub(super) const USUAL: Self = Self { hosts: 0, regions: 1, pools: 0, marker: 1 };
 }
 
 /// How a kind of proxy is configured and told of a change.
@@ -92,10 +95,15 @@ impl Proxy {
     ///
     /// # Errors
     /// When it does not start.
-    pub(super) fn start(name: &str, program: &Path, setup: &Setup, shape: Shape) -> Result<Option<Self>> {
+    pub(super) fn start(
+        (name, program): (&str, &Path),
+        setup: &Setup,
+        shape: Shape,
+        meter: &Meter,
+    ) -> Result<Option<Self>> {
         let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else { return Ok(None) };
         (kind.configure)(setup, kind.ports(), shape)?;
-        let server = Server::start(&mut (kind.command)(program, setup))?;
+        let server = Server::start(&mut meter.prepare((kind.command)(program, setup)))?;
         let Ports { plain, tls } = kind.ports();
         wait_for(plain)?;
         wait_for(tls)?;

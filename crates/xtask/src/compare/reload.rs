@@ -1,7 +1,7 @@
 //! A reload beside traffic: how long until the new configuration answers, and what became of the requests meanwhile.
 
 use super::proxy::{Proxy, Shape};
-use super::setup::{MANY, Setup};
+use super::setup::Setup;
 use super::table::Cost;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
@@ -9,20 +9,19 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Milliseconds from the signal to the first answer of the new configuration with [`MANY`] hosts, and how many
-/// requests failed beside it; `None` where the proxy has no such signal.
+/// Milliseconds from the signal to the first answer of the new configuration, of the same shape as the one before, and how
+/// many requests failed beside it; `None` where the proxy has no such signal.
 ///
 /// # Errors
 /// When the new configuration never answers.
-pub(super) fn measure(setup: &Setup, proxy: &Proxy, requests: usize) -> Result<Option<Cost>> {
+pub(super) fn measure(setup: &Setup, proxy: &Proxy, shape: Shape, requests: usize) -> Result<Option<Cost>> {
     let mut load = Command::new("h2load")
         .args(["--h1", "-c16", &format!("-n{requests}"), &proxy.url(false, "/")])
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start h2load")?;
-    let marker = 2;
-    let shape = Shape { hosts: MANY, marker, ..Shape::USUAL };
-    let changed = proxy.reload(setup, shape)?;
+    let marker = shape.marker + 1;
+    let changed = proxy.reload(setup, Shape { marker, ..shape })?;
     let begin = Instant::now();
     let took = if changed { Some(until(proxy, marker, begin)?) } else { None };
     let mut told = String::new();

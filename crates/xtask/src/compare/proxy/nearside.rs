@@ -16,10 +16,11 @@ pub(super) fn configure(setup: &Setup, ports: Ports, shape: Shape) -> Result<()>
         writeln!(regions, "  r{index}: {{}}")?;
         writeln!(backends, "      - {{ url: \"http://127.0.0.{index}:{ORIGIN}\", region: r{index} }}")?;
     }
+    let others = others(shape.pools)?;
     // The others write no log; with more than one region everything is on.
     let sample = if shape.regions > 1 { 100 } else { 0 };
     let mut text = format!(
-        "version: 1\nobserve: {{ access_log: {{ sample: {sample}% }} }}\nregions:\n{regions}pools:\n  origin:\n    backends:\n{backends}\
+        "version: 1\nobserve: {{ access_log: {{ sample: {sample}% }} }}\nregions:\n{regions}pools:\n  origin:\n    backends:\n{backends}{others}\
          limits: {{ connections_per_address: 0, handshakes_per_address: 0 }}\n\
          listeners:\n  - {{ bind: \"127.0.0.1:{plain}\" }}\n  - {{ bind: \"127.0.0.1:{tls}\", tls: true }}\n\
          tls:\n  certificates:\n    - {{ cert: {folder}/localhost.pem, key: {folder}/localhost.key }}\n\
@@ -28,9 +29,26 @@ pub(super) fn configure(setup: &Setup, ports: Ports, shape: Shape) -> Result<()>
         shape.marker
     );
     for index in 0..shape.hosts {
-        writeln!(text, "  - {{ host: {}, pool: origin }}", host(index))?;
+        let pool =
+            index.checked_rem(shape.pools).map_or_else(|| "origin".to_owned(), |pool| format!("p{pool}"));
+        writeln!(text, "  - {{ host: {}, pool: {pool} }}", host(index))?;
     }
     setup.write("routes.yaml", &text)
+}
+
+/// Pools of ten backends each. Nobody listens there, so they are asked seldom, and no connection is made ahead.
+fn others(pools: usize) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for pool in 0..pools {
+        writeln!(
+            text,
+            "  p{pool}:\n    probe: {{ interval: 1h }}\n    connections: {{ prewarm: 0 }}\n    backends:"
+        )?;
+        for backend in 1..=10 {
+            writeln!(text, "      - {{ url: \"http://127.1.{pool}.{backend}:{ORIGIN}\", region: r1 }}")?;
+        }
+    }
+    Ok(text)
 }
 
 pub(super) fn command(program: &Path, setup: &Setup) -> Command {
