@@ -22,6 +22,7 @@ mod pop;
 mod question;
 mod reload;
 mod rewrite;
+mod scrape;
 mod serve;
 mod share;
 mod signals;

@@ -11,17 +11,17 @@ use crate::reload::{First, Reloader, warn_of};
 use crate::signals::Signals;
 use crate::status::Desk;
 use crate::story::Story;
-use crate::{admin, machine, state};
+use crate::{admin, machine, scrape, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nearside_config::Source;
-use nearside_core::{BackendId, Evidence, Now};
+use nearside_core::Now;
 use nearside_health::{Clock, Memory, Registry, SystemResolver};
 use nearside_proxy::dial::{self, Dial};
 use nearside_proxy::live::{Edge, Live, Pop};
 use nearside_proxy::service::{BindError, EdgeService, Phase, Shutdown, Strain};
 use nearside_telemetry::journal::Journal;
-use nearside_telemetry::{AccessLog, BackendSample, Metrics, Sink, field};
+use nearside_telemetry::{AccessLog, Metrics, Sink, field};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use std::collections::HashMap;
@@ -30,8 +30,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -199,7 +199,7 @@ fn edge(
         salt: RandomState::new().hash_one(std::process::id()),
         serial: AtomicU64::new(0),
     });
-    sample(&edge);
+    scrape::sample(&edge);
     Ok(edge)
 }
 
@@ -214,39 +214,6 @@ fn reloader(plan: &Plan, shutdown: &Shutdown) -> anyhow::Result<Reloader> {
     let journal = Arc::new(journal.context("cannot start the journal's thread")?);
     let (file, state) = (plan.file.clone(), plan.state.clone());
     Ok(Reloader { file, state, maker, journal, shutdown: shutdown.clone() })
-}
-
-/// Lets every scrape see the backends as they are.
-fn sample(edge: &Arc<Edge>) {
-    let weak: Weak<Edge> = Arc::downgrade(edge);
-    let samples = move || weak.upgrade().map_or_else(Vec::new, |edge| samples(&edge));
-    edge.metrics.sample_backends(samples);
-}
-
-fn samples(edge: &Edge) -> Vec<BackendSample> {
-    let live = edge.live.load_full();
-    let (generation, now) = (&live.generation, live.evidence.now());
-    let each = live.evidence.snapshot().into_iter().zip(&generation.backends).enumerate();
-    each.map(|(index, (status, backend))| {
-        let state = live.evidence.state(BackendId::new(index), now);
-        BackendSample {
-            pool: generation.pool(backend.pool).map(|pool| Arc::clone(&pool.name)).unwrap_or_default(),
-            backend: Arc::clone(&backend.name),
-            region: generation
-                .region(backend.region)
-                .map(|region| Arc::clone(&region.name))
-                .unwrap_or_default(),
-            verdict: state.verdict,
-            ejected: state.ejected,
-            in_flight: state.in_flight,
-            connections: status.connections,
-            idle: u32::try_from(edge.reserves.idle(&backend.key)).unwrap_or(u32::MAX),
-            rtt_micros: state.rtt_micros,
-            probes_ok: status.probes_passed,
-            probes_failed: status.probes_failed,
-        }
-    })
-    .collect()
 }
 
 fn announce(edge: &Edge) {

@@ -253,7 +253,7 @@ impl Journey<'_, '_> {
         tracing::debug!(error = error as &dyn std::error::Error, "connect failed");
         self.live.evidence.failed(id, Fault::Connect);
         self.note(id, Failure::Connect);
-        self.visit.last_failure = Some(Reason::FailedConnect);
+        self.visit.failed(id, Reason::FailedConnect);
         if self.pool.retry.when.connect {
             Next::Decide
         } else {
@@ -333,6 +333,7 @@ impl Journey<'_, '_> {
 
     fn judge_status(&self, id: BackendId, status: u16, in_line: bool) {
         let evidence = &self.live.evidence;
+        self.live.cells.tried(id, None);
         // 501 and 505 are about the request.
         if status >= 500 && status != 501 && status != 505 {
             evidence.failed(id, Fault::Status(status));
@@ -345,7 +346,7 @@ impl Journey<'_, '_> {
     fn repeat(&mut self, id: BackendId, broken: &Broken, granted: Granted) -> Next {
         if let Blame::Backend(_, fault, reason) = blame(broken, false) {
             self.live.evidence.failed(id, fault);
-            self.visit.last_failure = Some(reason);
+            self.visit.failed(id, reason);
         }
         self.note(id, Failure::Sent);
         self.repeats += 1;
@@ -363,7 +364,7 @@ impl Journey<'_, '_> {
         if cause != Cause::StaleReset && cause != Cause::Unseen {
             self.live.evidence.failed(id, fault);
         }
-        self.visit.last_failure = Some(reason);
+        self.visit.failed(id, reason);
         // What has not left yet can still become a 502.
         if client.is_answered() && !client.retract() {
             return Next::Stop(End::Cut(reason));

@@ -20,7 +20,7 @@ use nearside_core::generation::{ClientIp, ListenerKind};
 use nearside_core::policy::Retry;
 use nearside_core::route::Action;
 use nearside_core::{
-    Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
+    BackendId, Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
 };
 use nearside_health::{ForRequest, InFlight};
 use nearside_http::{Body, Known, Method, RequestHead, Upgrade, Version};
@@ -168,7 +168,19 @@ impl<'a> Visit<'a> {
         });
         self.turn = evidence.turn_taken();
         self.explanation = explanation;
+        match choice {
+            Choice::Forward(Plan { reason, .. }) | Choice::Refuse(reason, _) => {
+                self.live.cells.decided(reason)
+            }
+            Choice::Answer(_) => {}
+        }
         choice
+    }
+
+    /// Notes that a try at `backend` has failed.
+    pub(crate) fn failed(&mut self, backend: BackendId, reason: Reason) {
+        self.live.cells.tried(backend, Some(reason));
+        self.last_failure = Some(reason);
     }
 
     /// The path by which the route is chosen.

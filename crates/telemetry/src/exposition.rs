@@ -2,7 +2,8 @@
 
 use crate::cells::{NO_REGION, parts};
 use crate::counts::Times;
-use crate::metrics::{BackendName, BackendSample, Book, Disbelieved, Names};
+use crate::family::{self, Family, Kind};
+use crate::metrics::{BackendName, BackendSample, Book, Disbelieved, Names, Samples};
 use nearside_core::{Reason, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
@@ -36,7 +37,8 @@ impl Collector for Exposition {
         let sampler = self.0.sampler.lock().unwrap_or_else(PoisonError::into_inner);
         let samples = sampler.as_ref().map(|sampler| sampler()).unwrap_or_default();
         drop(sampler);
-        sampled(&samples, &mut page)
+        sampled(&samples.backends, &mut page)?;
+        regions(&samples, &mut page)
     }
 }
 
@@ -60,25 +62,23 @@ impl Exposition {
                 (labels, count)
             })
         });
-        page.counters("requests", "Requests that have ended", requests)?;
+        page.counters(&family::REQUESTS, requests)?;
 
         let bytes = routes.iter().flat_map(|(id, cells)| {
             [("in", &cells.bytes_in), ("out", &cells.bytes_out)].map(|(direction, count)| {
                 ([("route", *id), ("direction", direction)], count.load(Ordering::Relaxed))
             })
         });
-        page.counters("body_bytes", "Bytes of bodies from clients (in) and to clients (out)", bytes)?;
-        let help = "From the request's head to the end of its answer";
+        page.counters(&family::BODY_BYTES, bytes)?;
         page.histograms(
-            "request_duration_seconds",
-            help,
+            &family::REQUEST_DURATION,
             routes.iter().map(|(id, cells)| ([("route", *id)], &cells.total)),
         )?;
 
         let counts = Reason::ALL.iter().zip(self.0.decisions.0.iter());
         let decisions =
             counts.map(|(reason, count)| ([("reason", reason.name())], count.load(Ordering::Relaxed)));
-        page.counters("decisions", "Reasons that decisions gave", decisions.filter(|(_, count)| *count > 0))
+        page.counters(&family::DECISIONS, decisions.filter(|(_, count)| *count > 0))
     }
 
     fn backends(&self, names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
@@ -92,35 +92,34 @@ impl Exposition {
                 ([pool, backend, region, ("result", failed.map_or("ok", |reason| reason.name()))], count)
             })
         });
-        page.counters("tries", "Tries at backends, by how they ended", tries)?;
+        page.counters(&family::TRIES, tries)?;
         let times = backends.iter().map(|(name, cells)| (name.labels(), &cells.first_byte));
-        let help = "From the request's head to the first byte of the backend's answer";
-        page.histograms("first_byte_seconds", help, times.filter(|(_, times)| times.read().1 > 0))
+        page.histograms(&family::FIRST_BYTE, times.filter(|(_, times)| times.read().1 > 0))
     }
 
     fn process(&self, names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let results = ["swapped", "unchanged", "refused"].into_iter().zip(&self.0.reloads);
         let reloads = results.map(|(result, count)| ([("result", result)], load(count)));
-        page.counters("reloads", "Reloads, by how they ended", reloads)?;
+        page.counters(&family::RELOADS, reloads)?;
         let claims = Disbelieved::LABELS.iter().zip(&self.0.disbelieved);
         let claims = claims.map(|((claim, why), count)| ([("claim", *claim), ("why", *why)], load(count)));
-        let help = "What clients claim and is not believed";
-        page.counters("disbelieved", help, claims.filter(|(_, count)| *count > 0))?;
+        page.counters(&family::DISBELIEVED, claims.filter(|(_, count)| *count > 0))?;
         let dropped = ConstCounter::new(load(&self.0.lines_dropped));
-        page.alone("log_lines_dropped", "Lines of the access log that were lost", &dropped)?;
+        page.alone(&family::LOG_LINES_DROPPED, &dropped)?;
         let lost = ConstCounter::new(load(&self.0.journal_lost));
-        page.alone("journal_lines_lost", "Lines of the journal and its evidence that were lost", &lost)?;
+        page.alone(&family::JOURNAL_LINES_LOST, &lost)?;
         if names.stamp.is_empty() {
             return Ok(());
         }
-        let help = "The live generation";
-        page.alone("generation", help, &Info::new(vec![("generation", names.stamp.clone())]))?;
+        page.alone(&family::GENERATION, &Info::new(vec![("generation", names.stamp.clone())]))?;
         let number = ConstGauge::new(names.number);
-        page.alone("generation_number", "The live generation's number", &number)?;
+        page.alone(&family::GENERATION_NUMBER, &number)?;
         let drained =
             names.drained.iter().map(|(region, drained)| ([("region", &**region)], u64::from(*drained)));
-        page.gauges("region_drained", "1 where a region is marked drained", drained)
+        page.gauges(&family::REGION_DRAINED, drained)?;
+        let marked = names.marked.iter().map(|(kind, target)| ([("kind", *kind), ("target", target)], 1_u64));
+        page.gauges(&family::DRAIN_ACTIVE, marked)
     }
 }
 
@@ -128,23 +127,23 @@ fn connections(names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
     let listeners: Vec<_> = names.listeners.iter().map(|(bind, cells)| (bind.to_string(), cells)).collect();
     let open =
         listeners.iter().map(|(bind, cells)| ([("listener", &**bind)], cells.open.load(Ordering::Relaxed)));
-    page.gauges("connections_open", "Client connections that are open", open)?;
+    page.gauges(&family::CONNECTIONS_OPEN, open)?;
     let accepted = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.accepted.load(Ordering::Relaxed)));
-    page.counters("connections", "Client connections that were accepted", accepted)?;
+    page.counters(&family::CONNECTIONS, accepted)?;
     let failed = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.handshakes_failed.load(Ordering::Relaxed)));
-    page.counters("handshakes_failed", "TLS handshakes that came to nothing", failed)?;
+    page.counters(&family::HANDSHAKES_FAILED, failed)?;
     let refused = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.refused.load(Ordering::Relaxed)));
-    page.counters("connections_refused", "Connections that were one too many of their address", refused)?;
+    page.counters(&family::CONNECTIONS_REFUSED, refused)?;
     let unbelieved = listeners
         .iter()
         .map(|(bind, cells)| ([("listener", &**bind)], cells.unbelieved.load(Ordering::Relaxed)));
-    page.counters("clients_unbelieved", "Addresses of clients said by who is not trusted", unbelieved)
+    page.counters(&family::CLIENTS_UNBELIEVED, unbelieved)
 }
 
 fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {
@@ -154,11 +153,11 @@ fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {
             ([pool, backend, region, ("verdict", verdict.name())], u64::from(sample.verdict == verdict))
         })
     });
-    page.gauges("backend_verdict", "1 at the verdict that a backend has", verdicts)?;
+    page.gauges(&family::BACKEND_VERDICT, verdicts)?;
     let ejected = samples.iter().map(|sample| (sample.labels(), u64::from(sample.ejected)));
-    page.gauges("backend_ejected", "1 where live evidence has removed a backend", ejected)?;
+    page.gauges(&family::BACKEND_EJECTED, ejected)?;
     let in_flight = samples.iter().map(|sample| (sample.labels(), u64::from(sample.in_flight)));
-    page.gauges("backend_in_flight", "Requests that a backend is answering", in_flight)?;
+    page.gauges(&family::BACKEND_IN_FLIGHT, in_flight)?;
     let connections = samples.iter().flat_map(|sample| {
         [("idle", sample.idle), ("busy", sample.connections.saturating_sub(sample.idle))].map(
             |(state, count)| {
@@ -167,21 +166,39 @@ fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {
             },
         )
     });
-    page.gauges(
-        "backend_connections",
-        "Open connections to a backend, by whether requests use them",
-        connections,
-    )?;
+    page.gauges(&family::BACKEND_CONNECTIONS, connections)?;
     let rtt =
         samples.iter().filter_map(|sample| Some((sample.labels(), f64::from(sample.rtt_micros?) / 1e6)));
-    page.gauges("backend_rtt_seconds", "Round trip from this PoP to a backend", rtt)?;
+    page.gauges(&family::BACKEND_RTT, rtt)?;
     let probes = samples.iter().flat_map(|sample| {
         [("ok", sample.probes_ok), ("failed", sample.probes_failed)].map(|(result, count)| {
             let [pool, backend, region] = sample.labels();
             ([pool, backend, region, ("result", result)], count)
         })
     });
-    page.counters("probes", "Probes, by result", probes)
+    page.counters(&family::PROBES, probes)
+}
+
+/// What an autoscaler can act on, and what expires.
+fn regions(samples: &Samples, page: &mut Page<'_, '_>) -> fmt::Result {
+    let files = samples.certificates.iter().map(|(file, expires)| ([("file", &**file)], *expires));
+    page.gauges(&family::CERTIFICATE_EXPIRY, files)?;
+    let all = samples.regions.iter();
+    let each = || all.clone().map(|region| ([("region", &*region.region)], region));
+    page.gauges(
+        &family::REGION_IN_FLIGHT,
+        each().map(|(labels, region)| (labels, u64::from(region.in_flight))),
+    )?;
+    page.gauges(&family::REGION_USABLE, each().map(|(labels, region)| (labels, region.usable)))?;
+    let offered = each().filter_map(|(labels, region)| Some((labels, region.offered?)));
+    page.gauges(&family::REGION_OFFERED, offered)?;
+    let capacity = each().filter_map(|(labels, region)| Some((labels, region.capacity?)));
+    page.gauges(&family::REGION_CAPACITY, capacity)?;
+    let both = || each().filter_map(|(labels, region)| Some((labels, region.offered?, region.capacity?)));
+    let shed = both().map(|(labels, offered, capacity)| (labels, offered.saturating_sub(capacity)));
+    page.gauges(&family::REGION_SHED, shed)?;
+    let headroom = both().map(|(labels, offered, capacity)| (labels, capacity.saturating_sub(offered)));
+    page.gauges(&family::REGION_HEADROOM, headroom)
 }
 
 impl BackendName {
@@ -202,38 +219,35 @@ struct Page<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 impl Page<'_, '_> {
     fn counters<S: EncodeLabelSet>(
         &mut self,
-        name: &str,
-        help: &str,
+        family: &Family,
         samples: impl IntoIterator<Item = (S, u64)>,
     ) -> fmt::Result {
         let samples = samples.into_iter().map(|(labels, value)| (labels, ConstCounter::new(value)));
-        self.family((name, help, MetricType::Counter), samples)
+        self.family(family, samples)
     }
 
     fn gauges<S: EncodeLabelSet, N>(
         &mut self,
-        name: &str,
-        help: &str,
+        family: &Family,
         samples: impl IntoIterator<Item = (S, N)>,
     ) -> fmt::Result
     where
         ConstGauge<N>: EncodeMetric,
     {
         let samples = samples.into_iter().map(|(labels, value)| (labels, ConstGauge::new(value)));
-        self.family((name, help, MetricType::Gauge), samples)
+        self.family(family, samples)
     }
 
     fn histograms<'t, S: EncodeLabelSet>(
         &mut self,
-        name: &str,
-        help: &str,
+        family: &Family,
         samples: impl IntoIterator<Item = (S, &'t Times)>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
             return Ok(());
         }
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let mut metric = self.0.encode_descriptor(family.name, family.help, None, MetricType::Histogram)?;
         for (labels, times) in samples {
             let (sum, count, buckets) = times.read();
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
@@ -242,20 +256,26 @@ impl Page<'_, '_> {
     }
 
     /// A family of one sample without labels.
-    fn alone(&mut self, name: &str, help: &str, value: &impl EncodeMetric) -> fmt::Result {
-        value.encode(self.0.encode_descriptor(name, help, None, value.metric_type())?)
+    fn alone(&mut self, family: &Family, value: &impl EncodeMetric) -> fmt::Result {
+        value.encode(self.0.encode_descriptor(family.name, family.help, None, value.metric_type())?)
     }
 
     fn family<S: EncodeLabelSet, M: EncodeMetric>(
         &mut self,
-        (name, help, kind): (&str, &str, MetricType),
+        family: &Family,
         samples: impl Iterator<Item = (S, M)>,
     ) -> fmt::Result {
         let mut samples = samples.peekable();
         if samples.peek().is_none() {
             return Ok(());
         }
-        let mut metric = self.0.encode_descriptor(name, help, None, kind)?;
+        let kind = match family.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+            Kind::Info => MetricType::Info,
+        };
+        let mut metric = self.0.encode_descriptor(family.name, family.help, None, kind)?;
         for (labels, value) in samples {
             value.encode(metric.encode_family(&labels)?)?;
         }

@@ -101,7 +101,33 @@ pub struct BackendSample {
     pub probes_failed: u64,
 }
 
-type Sampler = Box<dyn Fn() -> Vec<BackendSample> + Send + Sync>;
+/// What is known of a region at the moment of a scrape.
+#[derive(Clone, Debug)]
+pub struct RegionSample {
+    /// Its name.
+    pub region: Arc<str>,
+    /// Requests that it is answering for this PoP.
+    pub in_flight: u32,
+    /// Its backends that may get requests.
+    pub usable: u64,
+    /// Requests a second that it would get, where they are counted.
+    pub offered: Option<u64>,
+    /// This PoP's share of the capacity that is declared.
+    pub capacity: Option<u64>,
+}
+
+/// Everything that is asked for at each scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// The backends.
+    pub backends: Vec<BackendSample>,
+    /// The regions.
+    pub regions: Vec<RegionSample>,
+    /// The certificates' files, and when each expires, in seconds since the Unix epoch.
+    pub certificates: Vec<(Box<str>, i64)>,
+}
+
+type Sampler = Box<dyn Fn() -> Samples + Send + Sync>;
 
 /// What the counters are known by. Only a reload and a scrape lock it.
 #[derive(Default)]
@@ -127,6 +153,8 @@ pub(crate) struct Names {
     pub(crate) stamp: String,
     pub(crate) number: u64,
     pub(crate) drained: Vec<(Arc<str>, bool)>,
+    /// The regions and backends that are marked.
+    pub(crate) marked: Vec<(&'static str, Box<str>)>,
 }
 
 /// A backend's labels.
@@ -182,6 +210,11 @@ impl Metrics {
         let drained =
             |region: &nearside_core::generation::Region| (Arc::clone(&region.name), region.drain.is_some());
         names.drained = generation.regions.iter().map(drained).collect();
+        let regions_marked = generation.regions.iter().filter(|region| region.drain.is_some());
+        let backends_marked = generation.backends.iter().filter(|backend| backend.drain.is_some());
+        let regions_marked = regions_marked.map(|region| ("region", Box::from(&*region.name)));
+        let backends_marked = backends_marked.map(|backend| ("backend", Box::from(backend.key.as_str())));
+        names.marked = regions_marked.chain(backends_marked).collect();
         let (no_route, decisions) = (Arc::clone(&self.book.no_route), Arc::clone(&self.book.decisions));
         Cells { routes, no_route, backends, regions, decisions }
     }
@@ -210,8 +243,8 @@ impl Metrics {
         }
     }
 
-    /// Asks `sampler` for the backends at each scrape.
-    pub fn sample_backends(&self, sampler: impl Fn() -> Vec<BackendSample> + Send + Sync + 'static) {
+    /// Asks `sampler` at each scrape.
+    pub fn sample(&self, sampler: impl Fn() -> Samples + Send + Sync + 'static) {
         *self.book.sampler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sampler));
     }
 

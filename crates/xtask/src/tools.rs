@@ -126,6 +126,13 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test],
     },
     Tool {
+        program: "promtool",
+        package: "prometheus",
+        by: By::Apt,
+        why: "judges metrics, and tests alerts",
+        needs: &[Need::Test],
+    },
+    Tool {
         program: "openssl",
         package: "openssl",
         by: By::Apt,

@@ -2,7 +2,7 @@
 
 use crate::scene::{generation, record};
 use nearside_core::{BackendId, Reason, Verdict};
-use nearside_telemetry::{Asked, BackendSample, Metrics, Record, Reload};
+use nearside_telemetry::{Asked, BackendSample, Metrics, Record, Reload, Samples};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ fn the_process_tells_of_its_generation_reloads_and_connections() {
 #[test]
 fn backends_are_sampled_at_each_scrape() {
     let metrics = Metrics::new();
-    metrics.sample_backends(|| vec![sample("fra-a", Verdict::Unhealthy)]);
+    metrics.sample(|| Samples { backends: vec![sample("fra-a", Verdict::Unhealthy)], ..Samples::default() });
     let labels = r#"pool="web",backend="fra-a",region="frankfurt""#;
     let expected = [
         format!(r#"nearside_backend_verdict{{{labels},verdict="healthy"}} 0"#),
@@ -175,7 +175,7 @@ fn backends_are_sampled_at_each_scrape() {
         format!(r#"nearside_probes_total{{{labels},result="failed"}} 2"#),
     ];
     check(&metrics, &expected.each_ref().map(String::as_str));
-    metrics.sample_backends(|| vec![sample("fra-b", Verdict::Healthy)]);
+    metrics.sample(|| Samples { backends: vec![sample("fra-b", Verdict::Healthy)], ..Samples::default() });
     assert!(!metrics.render().contains("fra-a"));
 }
 
