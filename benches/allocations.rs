@@ -1,11 +1,16 @@
 //! What a request does over and over allocates nothing, once its buffers have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use bytes::BytesMut;
 use nearside_benches::{HEAD, Mixed, lawful};
 use nearside_core::place::{Country, Place};
 use nearside_core::{Choice, Facts, Input, Now, Tried, decide};
 use nearside_geo::{Spec, Tables};
-use nearside_http::{Body, Edits, Known, Limits, Persist, RequestHead, request};
+use nearside_http::hpack::{Decoder, Encoder};
+use nearside_http::request::Parts;
+use nearside_http::{
+    Body, Edits, Known, Limits, Method, Persist, RequestHead, ResponseHead, request, response,
+};
 
 /// Allocations of a hundred runs, after one that lets buffers grow.
 fn allocations(mut run: impl FnMut()) -> u64 {
@@ -42,6 +47,33 @@ fn a_head_is_read_and_written_without_allocating() {
         edits.append(Known::Via, b"1.1 nearside");
         out.clear();
         head.write(&edits, Body::None, Persist::Keep, &mut out);
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_request_and_an_answer_of_http2_are_unpacked_and_packed_without_allocating() {
+    let asked =
+        [(":method", "GET"), (":scheme", "https"), (":authority", "www.example.com"), (":path", "/a/b?c=d")];
+    let fields = [("user-agent", "curl/8"), ("accept", "*/*"), ("cookie", "a=b"), ("x-own", "1")];
+    let mut block = BytesMut::new();
+    let mut client = Encoder::default();
+    for (name, value) in asked.into_iter().chain(fields) {
+        client.field(Known::classify(name.as_bytes()), name.as_bytes(), value.as_bytes(), &mut block);
+    }
+    let (mut decoder, mut encoder) = (Decoder::default(), Encoder::default());
+    let (mut head, mut edits, mut out) = (RequestHead::new(), Edits::new(), BytesMut::with_capacity(4096));
+    let mut answer = ResponseHead::new();
+    let told = b"HTTP/1.1 200 OK\r\nDate: Mon, 21 Oct 2013 20:13:21 GMT\r\nContent-Type: text/html\r\nX-Own: 1\r\n\r\n";
+    response::parse(told, &Limits::default(), Method::Get, &mut answer).unwrap();
+    let count = allocations(|| {
+        let mut parts = Parts::begin(&mut head, &Limits::default());
+        decoder.decode(&block, |name, value| parts.take(name, value).unwrap()).unwrap();
+        parts.end(true).unwrap();
+        edits.clear();
+        edits.set(Known::XNearsideRef, b"0123456789abcdef");
+        out.clear();
+        answer.pack(&edits, (200, Some(1024)), &mut encoder, &mut out);
     });
     assert_eq!(count, 0);
 }

@@ -142,23 +142,27 @@ impl Fields {
     /// Starts a buffer with what stands before the fields.
     pub(crate) fn begin(&mut self, parts: &[&[u8]]) {
         self.clear();
+        self.extend(parts);
+    }
+
+    /// Adds to what stands before the fields.
+    pub(crate) fn extend(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.buffer.extend_from_slice(part);
         }
     }
 
-    /// Appends one field as a line; name and value have been checked.
-    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+    /// Appends one field as a line; name, of class `known`, and value have been checked.
+    pub(crate) fn push(&mut self, known: Known, name: &[u8], value: &[u8]) {
         let start = self.buffer.len();
-        for part in [name, b": ", value, b"\r\n"] {
-            self.buffer.extend_from_slice(part);
-        }
+        self.buffer.reserve(name.len() + value.len() + 4);
+        self.extend(&[name, b": ", value, b"\r\n"]);
         let value_at = start + name.len() + 2;
         self.note(Line::new(
             Span::new(start, self.buffer.len()),
             Span::new(start, start + name.len()),
             Span::new(value_at, value_at + value.len()),
-            Known::classify(name),
+            known,
         ));
     }
 

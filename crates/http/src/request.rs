@@ -5,7 +5,7 @@ mod target;
 mod write;
 
 pub use self::parts::Parts;
-pub(crate) use self::parts::take_fields;
+pub(crate) use self::parts::{take_fields, take_line};
 pub(crate) use self::target::is_target;
 pub use self::target::{Form, Scheme};
 

@@ -1,7 +1,7 @@
 //! Trailers: the fields after a body, without those that would change what was already decided.
 
 use crate::known::{Known, is_twin, starts_with};
-use crate::request::take_fields;
+use crate::request::{take_fields, take_line};
 use crate::{Fields, Limits, Refusal, fields};
 
 /// Bytes and fields that trailers may have.
@@ -26,6 +26,14 @@ pub fn read_parts<'f>(
 ) -> Result<(), Refusal> {
     into.clear();
     take_fields(into, fields, &LIMITS, keep).map_err(too_large)
+}
+
+/// Takes one of them, as [`read_parts`] takes all.
+///
+/// # Errors
+/// As [`read_parts`].
+pub fn take_part(into: &mut Fields, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+    take_line(into, (name, value), &LIMITS, keep).map_err(too_large)
 }
 
 /// Reads a whole trailer section, up to and with its empty line. Line ends and NUL have been looked at.

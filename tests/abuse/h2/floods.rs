@@ -132,6 +132,15 @@ floods! {
     }
 }
 
+/// A page that is left takes its requests back, all at once, and may do so.
+#[tokio::test]
+async fn a_page_of_requests_that_is_left_at_once_is_borne() {
+    let all = streams(120, |stream| get(stream, "/flood"));
+    borne([all, streams(120, reset)].concat()).await;
+    borne(streams(120, |stream| [get(stream, "/flood"), reset(stream)].concat())).await;
+    poured(streams(600, |stream| [get(stream, "/flood"), reset(stream)].concat())).await;
+}
+
 /// The rapid reset of 2023: it ends after some hundreds, and so does what it costs the backend.
 #[tokio::test]
 async fn requests_that_are_reset_at_once() {

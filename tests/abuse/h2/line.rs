@@ -1,6 +1,6 @@
 //! Pseudo-headers (RFC 9113, 8.3 and 8.5; RFC 8441).
 
-use super::Judged::{Answered, Connection, Stream};
+use super::Judged::{Answered, Stream};
 use super::{cases, hostile, lawful};
 use nearside_tests::client::HOST;
 use nearside_tests::frames::code::PROTOCOL;
@@ -68,7 +68,7 @@ cases! {
     }
     a_pseudo_header_that_nobody_knows {
         send: hostile(&[(":version", "2")]),
-        judged: Connection(&[PROTOCOL]),
+        judged: BAD,
         neighbour: lawful(&[("version", "2")]),
     }
     the_pseudo_header_of_an_answer {
@@ -173,7 +173,7 @@ cases! {
     }
     a_method_that_is_no_token {
         send: headers(END, 1, &line("GET /hostile HTTP/1.1\r\nx:", "/hostile")),
-        judged: Connection(&[PROTOCOL]),
+        judged: BAD,
         neighbour: headers(END, 1, &line("PURGE", "/lawful")),
     }
     a_tunnel_to_anywhere {

@@ -14,7 +14,7 @@ cases! {
     }
     a_first_window_beyond_the_largest {
         send: settings(&[(4, 1 << 31)]),
-        judged: Connection(&[FLOW_CONTROL, PROTOCOL]),
+        judged: Connection(&[FLOW_CONTROL]),
         neighbour: [settings(&[(4, (1 << 31) - 1)]), get(1, "/lawful")].concat(),
     }
     frames_smaller_than_the_smallest {

@@ -8,6 +8,9 @@ use std::ops::Range;
 /// one that is refused is still read to its end, since the fields after it depend on it.
 pub const MOST: usize = 256 * 1024;
 
+/// Room for unpacked text that is kept for the next block.
+const KEPT: usize = 1024;
+
 /// Why a block cannot be read. The connection cannot go on after it, since nobody knows what the peer's table holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
@@ -74,6 +77,9 @@ impl Decoder {
             }
             .ok_or(Fault::Unreadable)?;
             room = room.checked_sub(size + OVERHEAD).ok_or(Fault::TooLarge)?;
+        }
+        if self.scratch.capacity() > KEPT {
+            self.scratch = Vec::new();
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ impl RequestHead {
         self.take_path(path);
     }
 
-    fn take_path(&mut self, target: &str) {
+    pub(super) fn take_path(&mut self, target: &str) {
         self.target.push_str(target);
         self.path_len = self.target.find('?').unwrap_or(self.target.len());
     }

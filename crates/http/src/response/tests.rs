@@ -1,7 +1,9 @@
 //! Answers: what is read, what is refused beside what is not, and what of it is written.
 
 use super::{Parts, ResponseHead, parse, parse_with};
+use crate::hpack::{Decoder, Encoder};
 use crate::{Body, Edits, Gate, Known, Limits, Method, Persist, Progress, Refusal, Upgrade};
+use bytes::BytesMut;
 use std::time::Duration;
 
 fn crlf(text: &str) -> Vec<u8> {
@@ -161,9 +163,12 @@ fn an_answer_is_written_with_the_framing_of_the_clients_side() {
         written(&head, &Edits::new(), Body::Length(3), Persist::KeepAlive),
         "HTTP/1.1 200 Fine\nDate: now\nServer: s\ncontent-length: 3\nconnection: keep-alive\n\n"
     );
-    let forwarded: Vec<_> =
-        head.forwarded(&edits).map(|(name, value)| [name, b"=", value].concat()).collect();
-    assert_eq!(forwarded.join(&b' '), b"Date=now Trailer=t x-nearside-ref=r server=ours");
+    let (mut block, mut packed) = (BytesMut::new(), Vec::new());
+    head.pack(&edits, (207, Some(12)), &mut Encoder::default(), &mut block);
+    let read = |name: &[u8], value: &[u8]| packed.push([name, b"=", value].concat());
+    Decoder::default().decode(&block, read).unwrap();
+    let expected = b":status=207 date=now trailer=t x-nearside-ref=r server=ours content-length=12";
+    assert_eq!(packed.join(&b' '), expected);
 }
 
 #[test]

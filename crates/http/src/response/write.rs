@@ -2,10 +2,11 @@
 
 use super::ResponseHead;
 use crate::bytes_of::decimal;
+use crate::hpack::Encoder;
 use crate::known::{Known, NEARSIDE, Set};
 use crate::write::{self, Kept};
 use crate::{Body, Edits, Persist};
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 
 /// Fields that are written anew, or are ours alone to send.
 const REWRITTEN: Set = NEARSIDE.and(Known::ContentLength);
@@ -53,13 +54,27 @@ impl ResponseHead {
         out.put_slice(b"\r\n");
     }
 
-    /// The fields that go on to a client of HTTP/2, edits included; without `content-length`, which
-    /// [`ResponseHead::body`] and [`ResponseHead::announced_length`] know.
-    ///
-    /// Names keep the case they came in.
-    pub fn forwarded<'a>(&'a self, edits: &'a Edits) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let kept = self.kept(edits).lines().map(|line| self.fields.field(line));
-        kept.map(|field| (field.name, field.value)).chain(edits.added())
+    /// Packs the head for a client that speaks HTTP/2, under the status and with the length of what follows, where that is
+    /// known. It is a block of its own.
+    pub fn pack(
+        &self,
+        edits: &Edits,
+        (status, length): (u16, Option<u64>),
+        encoder: &mut Encoder,
+        out: &mut BytesMut,
+    ) {
+        encoder.begin(out);
+        encoder.status(status, out);
+        for line in self.kept(edits).lines() {
+            let field = self.fields.field(line);
+            encoder.field(field.known, field.name, field.value, out);
+        }
+        for (name, value) in edits.added() {
+            encoder.field(Known::classify(name), name, value, out);
+        }
+        if let Some(length) = length {
+            encoder.length(length, out);
+        }
     }
 
     /// The length of a body that does not follow, where it may be told: the answer to HEAD, and 304.

@@ -86,7 +86,8 @@ impl<'a, C: Client, B: Backend> Tunnel<'a, C, B> {
                 let over = if self.down.refused { Over::ClientGone } else { Over::Ended };
                 return Poll::Ready(self.broken(over));
             }
-            if up.is_ready() && self.client.poll_gone(cx).is_ready() {
+            // A client that was told Close may go at once; the backend has its moment all the same.
+            if self.closing.is_none() && up.is_ready() && self.client.poll_gone(cx).is_ready() {
                 return Poll::Ready(self.broken(Over::ClientGone));
             }
             if self.closing.is_none()

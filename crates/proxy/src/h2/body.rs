@@ -1,5 +1,5 @@
-//! The two directions of a stream's body, the same for a client's stream and a backend's: what arrives is lent out
-//! and its window opened again as it is taken; what leaves is cut into frames as the peer's window allows.
+//! The two directions of the body of a backend's stream: what arrives is lent out and its window opened again as it is
+//! taken; what leaves is cut into frames as the backend's window allows.
 
 use crate::side::{Fill, Length};
 use ::h2::{Reason, RecvStream, SendStream};
@@ -82,7 +82,7 @@ pub(super) enum Outbound {
     /// It is under way.
     Open(Open),
     /// It has ended.
-    Ended(SendStream<Bytes>),
+    Ended,
     /// There was no stream any more to begin it on.
     Stopped,
 }
@@ -119,7 +119,7 @@ impl Outbound {
         match self {
             Self::Nothing(_) => Poll::Ready(Ok(data.len())),
             Self::Open(open) => open.poll_write(cx, data),
-            Self::Ended(_) | Self::Stopped => Poll::Ready(Err(Stopped)),
+            Self::Ended | Self::Stopped => Poll::Ready(Err(Stopped)),
         }
     }
 
@@ -143,32 +143,9 @@ impl Outbound {
                 } else {
                     open.send(true);
                 }
-                *self = Self::Ended(open.stream);
+                *self = Self::Ended;
             }
             other => *self = other,
-        }
-    }
-
-    /// Ready when the peer has reset the stream or the connection has ended.
-    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.stream() {
-            Some(stream) => stream.poll_reset(cx).map(drop),
-            None => Poll::Ready(()),
-        }
-    }
-
-    /// Resets the stream.
-    pub(super) fn abort(&mut self, reason: Reason) {
-        if let Some(stream) = self.stream() {
-            stream.send_reset(reason);
-        }
-        *self = Self::Stopped;
-    }
-
-    fn stream(&mut self) -> Option<&mut SendStream<Bytes>> {
-        match self {
-            Self::Nothing(stream) | Self::Open(Open { stream, .. }) | Self::Ended(stream) => Some(stream),
-            Self::Stopped => None,
         }
     }
 }

@@ -1,175 +1,176 @@
 //! A client's stream: its request's body comes in, its answer goes out.
 
-use crate::h2::body::{Inbound, Outbound, Stopped};
-use crate::h2::head;
-use crate::page::Page;
+use crate::h2::hub::{Hub, State, empty};
+use crate::h2::inbound::Opened;
+use crate::h2::sending::Stopped;
+use crate::h2::slots::{Answer, Over};
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
-use ::h2::server::SendResponse;
-use ::h2::{Reason, RecvStream};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use nearside_http::{Edits, Fields, Known, Method, Refusal, RequestHead, ResponseHead, Upgrade};
-use std::task::{Context, Poll, ready};
+use bytes::BytesMut;
+use nearside_http::h2::Code;
+use nearside_http::{Edits, Fields, Method, RequestHead, ResponseHead, Upgrade};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll};
+
+/// When so much of a large chunk was consumed the windows are opened again.
+const STEP: usize = 32 * 1024;
 
 /// The client's side of one exchange on an HTTP/2 connection.
 #[derive(Debug)]
 pub struct Stream {
     head: Box<RequestHead>,
-    body: Inbound,
-    trailers: Option<Fields>,
-    respond: SendResponse<Bytes>,
-    answer: Option<Outbound>,
+    handle: Handle,
+    /// Whether the body has ended with what is in the handle's chunk.
+    ended: bool,
+    trailers: Option<Box<Fields>>,
+    body: Body,
     /// Whether the client waits for 100 before it sends the body.
     expects: bool,
     /// Whether what the client sends is left alone: it asks for a tunnel that is not granted yet.
     held: bool,
 }
 
+/// What is written of the answer's body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Body {
+    /// The answer was not begun.
+    Awaited,
+    /// Nothing: the head said that there is none. What is written all the same is dropped, as the body of an answer to HEAD is.
+    Nothing,
+    /// What comes, of which so much is due where the head said how long the body is.
+    Open(Option<u64>),
+    /// It has ended.
+    Ended,
+}
+
+/// A hold on the stream's slot. What the client has sent is fetched out of it a chunk at a time.
+#[derive(Debug)]
+struct Handle {
+    hub: Arc<Hub>,
+    at: usize,
+    chunk: BytesMut,
+    /// How much of the chunk was consumed, and of that, for how much the windows were opened again.
+    consumed: usize,
+    opened: usize,
+}
+
+impl Handle {
+    fn data(&self) -> &[u8] {
+        self.chunk.get(self.consumed..).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.hub.lock()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let chunk = std::mem::take(&mut self.chunk);
+        let mut state = self.lock();
+        state.leave(self.at, chunk.len() - self.opened);
+        state.give_back(chunk);
+    }
+}
+
 impl Stream {
-    /// Takes a request up, into a head that was lent; `scheme` is the connection's own.
-    ///
-    /// # Errors
-    /// The head is not taken.
-    pub(super) fn begin(
-        request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-        scheme: &str,
-        mut head: Box<RequestHead>,
-    ) -> Result<Self, Refused> {
-        let (parts, body) = request.into_parts();
-        let body = Inbound::new(body);
-        let is_head = parts.method == http::Method::HEAD;
-        match head::read_request(&Request::from_parts(parts, ()), scheme, body.is_end(), &mut head) {
-            Ok(()) => {
-                let expects = head.expects_continue();
-                let held = head.upgrade() == Upgrade::WebSocket;
-                Ok(Self { head, body, trailers: None, respond, answer: None, expects, held })
-            }
-            Err(refusal) => Err(Refused { refusal, respond, is_head }),
+    /// The stream that was opened just now.
+    pub(super) fn new(hub: Arc<Hub>, opened: Opened) -> Self {
+        let Opened { at, head, end } = opened;
+        Self {
+            expects: head.expects_continue(),
+            held: head.upgrade() == Upgrade::WebSocket,
+            head,
+            handle: Handle { hub, at, chunk: BytesMut::new(), consumed: 0, opened: 0 },
+            ended: end,
+            trailers: None,
+            body: Body::Awaited,
         }
     }
 
-    /// The head, to be given back.
+    /// Ends it; the head, to be given back.
     pub(super) fn into_head(self) -> Box<RequestHead> {
         self.head
     }
 
-    fn reset(&mut self, reason: Reason) {
-        match &mut self.answer {
-            Some(answer) => answer.abort(reason),
-            None => self.respond.send_reset(reason),
-        }
+    fn reset(&mut self, code: Code) {
+        self.body = Body::Ended;
+        self.handle.lock().reset(self.handle.at, code, Over::Reset);
     }
 
-    /// Asks for the body that the client holds back.
-    fn urge(&mut self) {
-        if std::mem::take(&mut self.expects) && self.answer.is_none() {
-            let mut interim = Response::new(());
-            *interim.status_mut() = StatusCode::CONTINUE;
-            // A stream that was reset takes none; `poll_fill` finds that out.
-            drop(self.respond.send_informational(interim));
-        }
+    /// Writes a head, under this status and with this length.
+    fn write(&self, (head, edits): (&ResponseHead, &Edits), told: (u16, Option<u64>), end: bool) {
+        self.handle
+            .lock()
+            .write_block(self.handle.at, end, |encoder, out| head.pack(edits, told, encoder, out));
     }
-}
-
-/// A stream whose head is not taken.
-pub(super) struct Refused {
-    refusal: Refusal,
-    respond: SendResponse<Bytes>,
-    is_head: bool,
-}
-
-impl Refused {
-    /// The status that the client is answered; `None` when the stream is reset instead.
-    pub(super) fn status(&self) -> Option<u16> {
-        (!breaks_http2(self.refusal)).then(|| self.refusal.status())
-    }
-
-    /// Resets the stream.
-    pub(super) fn reset(mut self) {
-        self.respond.send_reset(Reason::PROTOCOL_ERROR);
-    }
-
-    /// Answers with a page.
-    pub(super) fn answer(mut self, page: Page, reference: &[u8]) {
-        let mut edits = Edits::new();
-        edits.set(Known::XNearsideRef, reference);
-        edits.set(Known::ContentType, page.content_type.as_bytes());
-        for (name, value) in &page.fields {
-            // Our own names are tokens.
-            edits.set_name(name, value.as_bytes()).unwrap_or_default();
-        }
-        let mut head = ResponseHead::new();
-        head.begin(page.status, Method::Get);
-        let response = head::write_response(&head, &edits, Length::Known(page.body.len() as u64));
-        // A stream that was reset meanwhile takes nothing.
-        if let Ok(mut body) = self.respond.send_response(response, self.is_head)
-            && !self.is_head
-        {
-            drop(body.send_data(page.body.into_owned().into(), true));
-        }
-    }
-}
-
-/// Whether the head is malformed in the sense of RFC 9113, section 8.1.1.
-fn breaks_http2(refusal: Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::FieldName
-            | Refusal::FieldValue
-            | Refusal::ConnectionField
-            | Refusal::ContentLength
-            | Refusal::ContentLengthTwice
-            | Refusal::TwoFramings
-            | Refusal::TransferEncoding
-            | Refusal::Method
-            | Refusal::Target
-            | Refusal::HostTwice
-            | Refusal::HostDisagrees
-    )
 }
 
 impl Source for Stream {
     type Error = ClientError;
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, ClientError>> {
-        if self.held {
+        if !self.handle.data().is_empty() && !self.held {
+            return Poll::Ready(Ok(Fill::Data));
+        }
+        if self.held || self.ended {
             return Poll::Ready(Ok(Fill::End));
         }
-        let filled = self.body.poll_fill(cx);
-        if filled.is_pending() {
-            self.urge();
+        let Handle { hub, at, chunk, .. } = &mut self.handle;
+        let mut state = hub.lock();
+        let Some(slot) = state.slots.get(*at) else { return Poll::Ready(Err(ClientError::Gone)) };
+        let filled = !slot.inbox.is_empty();
+        match slot.over {
+            Some(Over::Malformed(refusal)) => return Poll::Ready(Err(ClientError::Malformed(refusal))),
+            Some(Over::Reset) => return Poll::Ready(Err(ClientError::Gone)),
+            Some(Over::Gone) if !filled => return Poll::Ready(Err(ClientError::Gone)),
+            Some(Over::Gone) | None => {}
         }
-        match ready!(filled) {
-            Ok(Fill::Data) => Poll::Ready(Ok(Fill::Data)),
-            Ok(Fill::End) => {
-                if let Some(trailers) = self.body.take_trailers() {
-                    self.trailers = Some(head::read_trailers(&trailers).map_err(ClientError::Malformed)?);
+        std::mem::swap(chunk, &mut slot.inbox);
+        if slot.ended && slot.refused.is_none() {
+            self.ended = true;
+            self.trailers = slot.trailers.take();
+        }
+        match slot.refused {
+            _ if filled => Poll::Ready(Ok(Fill::Data)),
+            _ if self.ended => Poll::Ready(Ok(Fill::End)),
+            Some(refusal) => Poll::Ready(Err(ClientError::Malformed(refusal))),
+            None => {
+                slot.wait(cx);
+                if std::mem::take(&mut self.expects) && self.body == Body::Awaited {
+                    state.write_block(*at, false, |encoder, out| {
+                        encoder.begin(out);
+                        encoder.status(100, out);
+                    });
                 }
-                Poll::Ready(Ok(Fill::End))
+                Poll::Pending
             }
-            // What `h2` itself has found wrong with the body is its length; it has reset the stream for it.
-            Err(error) if error.is_library() && error.is_reset() => {
-                Poll::Ready(Err(ClientError::Malformed(Refusal::ContentLength)))
-            }
-            Err(_) => Poll::Ready(Err(ClientError::Gone)),
         }
     }
 
     fn data(&self) -> &[u8] {
-        self.body.data()
+        if self.held { &[] } else { self.handle.data() }
     }
 
     fn consume(&mut self, count: usize) {
-        self.body.consume(count);
+        let Handle { hub, at, chunk, consumed, opened } = &mut self.handle;
+        *consumed = chunk.len().min(*consumed + count);
+        let is_empty = *consumed == chunk.len();
+        if *consumed > *opened && (is_empty || *consumed - *opened >= STEP) {
+            hub.lock().take(Some(*at), *consumed - *opened);
+            *opened = *consumed;
+        }
+        if is_empty {
+            (*consumed, *opened) = (0, 0);
+            empty(chunk);
+        }
     }
 
     fn is_end(&self) -> bool {
-        self.held || self.body.is_end()
+        self.held || self.ended && self.handle.data().is_empty()
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
-        self.trailers.as_ref().filter(|trailers| !trailers.is_empty())
+        self.trailers.as_deref()
     }
 }
 
@@ -177,23 +178,39 @@ impl Sink for Stream {
     type Error = ClientError;
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, ClientError>> {
-        match &mut self.answer {
-            Some(answer) => answer.poll_write(cx, data).map_err(|Stopped| ClientError::Gone),
-            None => Poll::Ready(Err(ClientError::Gone)),
+        let due = match &mut self.body {
+            Body::Nothing => return Poll::Ready(Ok(data.len())),
+            Body::Awaited | Body::Ended => return Poll::Ready(Err(ClientError::Gone)),
+            Body::Open(due) => due,
+        };
+        let most = due.and_then(|due| usize::try_from(due).ok()).unwrap_or(usize::MAX);
+        let data = data.get(..most).unwrap_or(data);
+        if data.is_empty() {
+            let is_due = most > 0;
+            return Poll::Ready(if is_due { Ok(0) } else { Err(ClientError::Gone) });
         }
+        self.handle.lock().poll_data(self.handle.at, data, cx).map(|taken| match taken {
+            Ok(count) => {
+                *due = due.map(|due| due.saturating_sub(count as u64));
+                Ok(count)
+            }
+            Err(Stopped) => Err(ClientError::Gone),
+        })
     }
 
     fn finish(&mut self, trailers: Option<&Fields>) {
-        if let Some(answer) = &mut self.answer {
-            answer.finish(trailers.map(head::write_trailers));
+        match self.body {
+            Body::Open(Some(1..)) => self.reset(Code::Internal),
+            Body::Open(_) => {
+                self.body = Body::Ended;
+                self.handle.lock().finish(self.handle.at, trailers);
+            }
+            Body::Awaited | Body::Nothing | Body::Ended => {}
         }
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        if let Some(answer) = &mut self.answer {
-            answer.push();
-        }
-        // The connection's task sends it as the windows allow.
+        // The connection's task sends what was written.
         Poll::Ready(Ok(()))
     }
 }
@@ -204,48 +221,56 @@ impl Client for Stream {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.answer {
-            Some(answer) => answer.poll_gone(cx),
-            None => self.respond.poll_reset(cx).map(drop),
+        let mut state = self.handle.lock();
+        match state.slots.get(self.handle.at) {
+            Some(slot) if slot.over.is_none() => {
+                slot.wait(cx);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
         }
     }
 
     fn informational(&mut self, head: &ResponseHead, edits: &Edits) {
-        if self.answer.is_none() {
-            // A stream that was reset takes none; whoever waits for it finds that out.
-            drop(self.respond.send_informational(head::write_response(head, edits, Length::None)));
+        if self.body == Body::Awaited {
+            self.write((head, edits), (head.status(), None), false);
         }
     }
 
     fn answer(&mut self, head: &ResponseHead, edits: &Edits, length: Length) {
-        if self.answer.is_some() {
+        if self.body != Body::Awaited {
             return;
         }
+        let is_tunnel = length == Length::Tunnel;
         let bodiless = matches!(length, Length::None | Length::Known(0))
-            || self.head.method() == Method::Head
-            || matches!(head.status(), 204 | 304);
-        let response = if length == Length::Tunnel {
-            self.held = false;
-            head::write_grant(head, edits)
-        } else {
-            head::write_response(head, edits, length)
+            || !is_tunnel && (self.head.method() == Method::Head || matches!(head.status(), 204 | 304));
+        let (due, told) = match length {
+            Length::None => (None, head.announced_length()),
+            Length::Known(length) => (Some(length), Some(length)),
+            Length::Unknown | Length::Tunnel => (None, None),
         };
-        self.answer = Some(match self.respond.send_response(response, bodiless) {
-            Ok(stream) if bodiless => Outbound::Nothing(stream),
-            Ok(stream) => Outbound::new(stream, length),
-            Err(_) => Outbound::Stopped,
+        // A tunnel is granted by success, whatever the backend's protocol says.
+        let status = if is_tunnel { 200 } else { head.status() };
+        self.held &= !is_tunnel;
+        self.body = if bodiless { Body::Nothing } else { Body::Open(due) };
+        let mut state = self.handle.lock();
+        if let Some(slot) = state.slots.get(self.handle.at) {
+            slot.answer = Answer::Begun;
+        }
+        state.write_block(self.handle.at, bodiless, |encoder, out| {
+            head.pack(edits, (status, told), encoder, out);
         });
     }
 
     fn is_answered(&self) -> bool {
-        self.answer.is_some()
+        self.body != Body::Awaited
     }
 
     fn cancel(&mut self) {
-        self.reset(Reason::CANCEL);
+        self.reset(Code::Cancel);
     }
 
     fn abort(&mut self) {
-        self.reset(Reason::INTERNAL_ERROR);
+        self.reset(Code::Internal);
     }
 }

@@ -1,7 +1,6 @@
 //! A connection to a backend that carries many streams: how it is opened, and who may use it.
 
 use crate::h2::cork::{Cork, Glimpse};
-use crate::h2::shim::Peer;
 use crate::h2::upstream::Upstream;
 use crate::io::Io;
 use crate::side::BackendError;
@@ -109,7 +108,7 @@ pub async fn connect(io: Io, worker: &Arc<Worker>) -> Result<Connection, Backend
 }
 
 pub(super) async fn begin(io: Io, stock: Arc<Stock>, tls: bool) -> Result<Connection, BackendError> {
-    let cork = Cork::new(io, stock, Peer::Backend);
+    let cork = Cork::new(io, stock);
     let glimpse = cork.glimpse();
     let handshake = Builder::new()
         .enable_push(false)
@@ -143,7 +142,7 @@ fn poll_turn(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     loop {
-        let ended = connection.as_mut().poll(cx).is_ready() || cork.fault().is_some();
+        let ended = connection.as_mut().poll(cx).is_ready() || cork.is_broken();
         if ended {
             return Poll::Ready(());
         }

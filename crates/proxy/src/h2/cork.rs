@@ -6,11 +6,10 @@
 //! the streams' back-pressure. While nothing is gathered no buffer is held.
 
 use crate::deadline::Deadline;
-use crate::h2::shim::{Peer, Shim};
+use crate::h2::shim::Shim;
 use crate::io::Io;
 use crate::round_trip;
 use crate::stock::Stock;
-use ::h2::Reason;
 use bytes::{Buf, BytesMut};
 use std::fmt;
 use std::io;
@@ -83,14 +82,14 @@ impl Cork<Io> {
 
 impl<T> Cork<T> {
     /// The cork on `io`.
-    pub(super) fn new(io: T, stock: Arc<Stock>, peer: Peer) -> Self {
+    pub(super) fn new(io: T, stock: Arc<Stock>) -> Self {
         Self(Arc::new(Mutex::new(Corked {
             io,
             stock,
             gathered: None,
             unflushed: false,
             refused: false,
-            shim: Shim::new(peer),
+            shim: Shim::new(),
             sent: Arc::default(),
             written: 0,
             stall: Deadline::default(),
@@ -103,9 +102,9 @@ impl<T> Cork<T> {
         Arc::clone(&self.lock().sent)
     }
 
-    /// Why the peer has to go, if it has to; nothing more is read from it then.
-    pub(super) fn fault(&self) -> Option<Reason> {
-        self.lock().shim.fault()
+    /// Whether the peer has to go; nothing more is read from it then.
+    pub(super) fn is_broken(&self) -> bool {
+        self.lock().shim.is_broken()
     }
 
     /// Whether the peer's first SETTINGS have come.
@@ -138,22 +137,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Cork<T> {
         }
         ready!(corked.poll_stall(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    /// Reads and forgets what comes; ready at the end, or once `budget` is used up.
-    pub(super) fn poll_forget(&self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<()> {
-        let mut corked = self.lock();
-        let mut bytes = [0; 1024];
-        while *budget > 0 {
-            let mut buffer = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut corked.io).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {
-                    *budget = budget.saturating_sub(buffer.filled().len())
-                }
-                Ok(()) | Err(_) => break,
-            }
-        }
-        Poll::Ready(())
     }
 }
 
@@ -208,7 +191,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Cork<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut corked = self.lock();
-        if corked.shim.fault().is_some() {
+        if corked.shim.is_broken() {
             return Poll::Pending;
         }
         let before = buffer.filled().len();

@@ -1,32 +1,11 @@
-//! Heads and trailers between `http`'s form, which `h2` speaks, and ours.
+//! Heads and trailers of backends between `http`'s form, which `h2` speaks, and ours.
 
 use crate::side::Length;
 use ::h2::ext::Protocol;
 use http::header::{CONTENT_LENGTH, HeaderName, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
-use nearside_http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use nearside_http::{Edits, Fields, Limits, Method, Refusal, RequestHead, ResponseHead, response, trailers};
-
-/// Reads a client's request. `h2` forgets the scheme of a request without `:authority`, so the connection's own is
-/// given with it.
-pub(super) fn read_request(
-    request: &Request<()>,
-    scheme: &str,
-    end: bool,
-    into: &mut RequestHead,
-) -> Result<(), Refusal> {
-    let uri = request.uri();
-    let parts = Parts {
-        method: request.method().as_str(),
-        scheme: uri.scheme_str().or(Some(scheme)),
-        authority: uri.authority().map(Authority::as_str),
-        path: uri.path_and_query().map_or("", PathAndQuery::as_str),
-        protocol: request.extensions().get::<Protocol>().map(Protocol::as_str),
-        end,
-    };
-    into.read_parts(&parts, lines(request.headers()), &Limits::default())
-}
 
 /// Writes a request to a backend; `None` when it cannot be said in HTTP/2.
 pub(super) fn write_request(
@@ -70,26 +49,6 @@ pub(super) fn read_response(
 ) -> Result<(), Refusal> {
     let parts = response::Parts { status: response.status().as_u16(), method, end };
     into.read_parts(parts, lines(response.headers()), &Limits::default())
-}
-
-/// Writes an answer to a client.
-pub(super) fn write_response(head: &ResponseHead, edits: &Edits, length: Length) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(head.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let most = head.fields().len() + edits.added().count() + 1;
-    let length = match length {
-        Length::None => head.announced_length().map_or(Length::None, Length::Known),
-        length => length,
-    };
-    *response.headers_mut() = map(head.forwarded(edits), most, length);
-    response
-}
-
-/// Writes the answer that grants a client its tunnel.
-pub(super) fn write_grant(head: &ResponseHead, edits: &Edits) -> Response<()> {
-    let mut response = write_response(head, edits, Length::Tunnel);
-    *response.status_mut() = StatusCode::OK;
-    response
 }
 
 /// Reads trailers; those that are not allowed are left out.

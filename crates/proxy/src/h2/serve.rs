@@ -5,9 +5,12 @@
 
 use crate::connection::Connection;
 use crate::deadline::Deadline;
+use crate::h2::block::{HEADER_LIST, STREAM_WINDOW, STREAMS};
 use crate::h2::client::Stream;
-use crate::h2::cork::Cork;
-use crate::h2::shim::Peer;
+use crate::h2::hub::{CONNECTION_WINDOW, Hub, State};
+use crate::h2::inbound::{Arrival, FAREWELL, Inbound};
+use crate::h2::refusal;
+use crate::h2::wire::Wire;
 use crate::headers::Reference;
 use crate::io::Io;
 use crate::page::Page;
@@ -16,42 +19,19 @@ use crate::request;
 use crate::service::{Leave, Presence};
 use crate::stock::Stock;
 use crate::worker::Worker;
-use ::h2::RecvStream;
-use ::h2::server::{Builder, SendResponse};
-use bytes::Bytes;
-use http::Request;
 use nearside_core::Reason;
+use nearside_http::h2::{
+    Code, HEAD, Head, PREFACE, WIDEST, WINDOW, goaway, head, kind, ping, setting, window,
+};
 use nearside_telemetry::Protocol;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Notify;
 
-/// How many streams a client may have open.
-const STREAMS: u32 = 128;
-
-/// What a client may send on one stream before it was taken.
-const STREAM_WINDOW: u32 = 1 << 20;
-
-/// The same for all streams together.
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
-/// Bytes of a request's head, each field counted with 32 more.
-const HEADER_LIST: u32 = 64 * 1024;
-
-/// Bytes of one stream's answer that wait for the connection's task.
-const SEND_BUFFER: usize = 64 * 1024;
-
-/// How many streams a client may make us reset by breaking rules, for as long as the connection lives: the `h2` crate's,
-/// and as many of ours.
-const FAULTS: usize = 256;
-
-/// How many streams may be reset by the client before we have looked at them, and wait for that.
-const UNSEEN_RESETS: usize = 32;
+/// When so much waits to be sent, no more is read: the client has to read first.
+const HELD: usize = 96 * 1024;
 
 /// How long a connection that closes waits for the client to do its part.
 const LINGER: Duration = Duration::from_secs(5);
@@ -60,10 +40,16 @@ const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 1 << 20;
 
 /// How long the first bytes are waited for when no pool says so.
-const PREFACE: Duration = Duration::from_secs(10);
+const FIRST: Duration = Duration::from_secs(10);
 
 /// How long a connection may be without streams when no pool says so.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How long a connection without streams keeps room for some.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// How long the answer to our SETTINGS is waited for.
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// How long clients are waited for.
 #[derive(Clone, Copy, Debug)]
@@ -76,12 +62,6 @@ pub(super) struct Waits {
 
 /// What is done with a connection's streams.
 pub(super) trait Service: Send + Sync + 'static {
-    /// The scheme of the connection.
-    fn scheme(&self) -> &str;
-
-    /// What heads are lent by.
-    fn stock(&self) -> &Stock;
-
     /// How long clients are waited for.
     fn waits(&self) -> Waits;
 
@@ -106,20 +86,12 @@ struct Requests {
 }
 
 impl Service for Requests {
-    fn scheme(&self) -> &str {
-        if self.connection.tls.is_some() { "https" } else { "http" }
-    }
-
-    fn stock(&self) -> &Stock {
-        &self.worker.stock
-    }
-
     /// Before the head nobody knows which pool it will be, so the most patient one counts.
     fn waits(&self) -> Waits {
         let live = self.worker.edge.live.load();
         let pools = &live.generation.pools;
         Waits {
-            preface: pools.iter().map(|pool| pool.timeouts.client_header).max().unwrap_or(PREFACE),
+            preface: pools.iter().map(|pool| pool.timeouts.client_header).max().unwrap_or(FIRST),
             idle: pools.iter().map(|pool| pool.timeouts.client_idle).max().unwrap_or(IDLE),
         }
     }
@@ -143,59 +115,37 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let cork = Cork::new(io, stock, Peer::Client);
-    if let Some(mut served) = Box::pin(begin(service, &cork, &mut presence)).await {
-        poll_fn(|cx| served.poll_turn(&cork, &mut presence, cx)).await;
-        let streams = Arc::clone(&served.streams);
-        // Streams that are still open learn of the end from this.
-        drop(served);
-        streams.ended().await;
-    }
-    presence.parts(true);
-    linger(&cork).await;
-}
-
-type Framed<T> = ::h2::server::Connection<Cork<T>, Bytes>;
-
-/// Exchanges the first bytes with the client. What is large is boxed, so that the task stays small.
-async fn begin<S, T>(service: Arc<S>, cork: &Cork<T>, presence: &mut Presence) -> Option<Box<Served<S, T>>>
-where
-    S: Service,
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
     let waits = service.waits();
     let mut deadline = Deadline::default();
     deadline.set(Some(waits.preface));
-    let connection = handshake(cork, presence, &mut deadline).await?;
-    Some(Box::new(Served { connection, service, waits, streams: Arc::default(), deadline, rest: Rest::Busy }))
+    let hub = Hub::new(Arc::clone(&stock));
+    greet(&mut hub.lock());
+    let (wire, inbound) = (Wire::new(io, stock), Inbound::default());
+    // What is large is boxed, so that the task stays small.
+    let mut served = Box::new(Served { hub, wire, inbound, service, waits, deadline, rest: Rest::Busy });
+    if poll_fn(|cx| served.poll_begin(&mut presence, cx)).await {
+        served.deadline.set(Some(SETTLE));
+        poll_fn(|cx| served.poll_turn(&mut presence, cx)).await;
+        // Streams that are still open learn of the end from this.
+        served.hub.lock().end_all();
+        poll_fn(|cx| served.poll_left(cx)).await;
+    }
+    presence.parts(true);
+    served.deadline.set(Some(LINGER));
+    let (mut shut, mut budget) = (false, LINGER_BYTES);
+    poll_fn(|cx| served.poll_linger(&mut shut, &mut budget, cx)).await;
 }
 
-async fn handshake<T>(cork: &Cork<T>, presence: &mut Presence, deadline: &mut Deadline) -> Option<Framed<T>>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let handshake = Builder::new()
-        .max_concurrent_streams(STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEADER_LIST)
-        .max_send_buffer_size(SEND_BUFFER)
-        .max_local_error_reset_streams(Some(FAULTS))
-        .max_pending_accept_reset_streams(UNSEEN_RESETS)
-        .enable_connect_protocol()
-        .handshake::<_, Bytes>(cork.clone());
-    let mut handshake = pin!(handshake);
-    poll_fn(|cx| {
-        if let Poll::Ready(connection) = handshake.as_mut().poll(cx) {
-            return Poll::Ready(connection.ok());
-        }
-        let broken = matches!(cork.poll_drain(cx), Poll::Ready(Err(_))) || cork.fault().is_some();
-        if broken || presence.poll_leave(Leave::AtOnce, cx).is_ready() || deadline.poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    })
-    .await
+/// Our first words: SETTINGS, and a window that is wider than the first one.
+fn greet(state: &mut State) {
+    // SETTINGS_MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE and ENABLE_CONNECT_PROTOCOL.
+    let ours = [(0x3, STREAMS), (0x4, STREAM_WINDOW), (0x6, HEADER_LIST), (0x8, 1)];
+    let out = state.outbox.end(HEAD + 6 * ours.len() + HEAD + 4);
+    head(Head { length: 6 * 4, kind: kind::SETTINGS, flags: 0, stream: 0 }, out);
+    for (name, value) in ours {
+        setting(name, value, out);
+    }
+    window(0, CONNECTION_WINDOW - WINDOW, out);
 }
 
 /// What a connection without streams waits for.
@@ -203,6 +153,8 @@ where
 enum Rest {
     /// There are streams.
     Busy,
+    /// There was one a moment ago, so that the room of streams is kept for the next.
+    Pausing,
     /// The next stream, until the deadline.
     Idle,
     /// GOAWAY was sent; the last streams end.
@@ -212,10 +164,11 @@ enum Rest {
 }
 
 struct Served<S, T> {
-    connection: Framed<T>,
+    hub: Arc<Hub>,
+    wire: Wire<T>,
+    inbound: Inbound,
     service: Arc<S>,
     waits: Waits,
-    streams: Arc<Streams>,
     deadline: Deadline,
     rest: Rest,
 }
@@ -225,169 +178,215 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    /// Does all that can be done without waiting; ready at the end of the connection.
-    fn poll_turn(&mut self, cork: &Cork<T>, presence: &mut Presence, cx: &mut Context<'_>) -> Poll<()> {
-        let mut cut = false;
+    /// Exchanges the first bytes with the client; whether it speaks HTTP/2.
+    fn poll_begin(&mut self, presence: &mut Presence, cx: &mut Context<'_>) -> Poll<bool> {
+        if let Poll::Ready(Err(_)) = self.wire.poll_send(&mut self.hub.lock().outbox, cx) {
+            return Poll::Ready(false);
+        }
         loop {
-            while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
-                match accepted {
-                    Some(Ok((request, respond))) => self.begin(request, respond),
-                    Some(Err(_)) | None => return Poll::Ready(()),
+            let input = self.wire.input();
+            let common = input.len().min(PREFACE.len());
+            if input.get(..common) != PREFACE.get(..common) {
+                goaway(0, Code::Protocol, self.hub.lock().outbox.end(HEAD + 8));
+                return Poll::Ready(false);
+            }
+            if common == PREFACE.len() {
+                self.wire.consume(common);
+                return Poll::Ready(true);
+            }
+            match self.wire.poll_read(cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+                Poll::Pending => break,
+            }
+        }
+        if presence.poll_leave(Leave::AtOnce, cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        self.deadline.poll(cx).map(|()| false)
+    }
+
+    /// Does all that can be done without waiting; ready at the end of the connection.
+    fn poll_turn(&mut self, presence: &mut Presence, cx: &mut Context<'_>) -> Poll<()> {
+        let hub = Arc::clone(&self.hub);
+        loop {
+            hub.lock().attend(cx);
+            let heard = self.poll_hear(&hub, cx);
+            let mut state = hub.lock();
+            let ended = match heard {
+                Poll::Ready(ended) => Poll::Ready(ended),
+                Poll::Pending => {
+                    let leaves = self.is_closing() || presence.poll_leave(Leave::Goaway, cx).is_ready();
+                    self.poll_rest(&mut state, leaves, cx)
                 }
+            };
+            if let Poll::Ready(ended) = ended {
+                if let Err(code) = ended {
+                    goaway(state.slots.taken(), code, state.outbox.end(HEAD + 8));
+                }
+                return Poll::Ready(());
             }
-            if let Some(fault) = cork.fault().or_else(|| self.streams.fault()).filter(|_| !cut) {
-                cut = true;
-                self.connection.abrupt_shutdown(fault);
-                continue;
+            let held = state.outbox.len() >= HELD;
+            let sent = self.wire.poll_send(&mut state.outbox, cx);
+            if let Poll::Ready(Err(_)) = sent {
+                return Poll::Ready(());
             }
-            if !self.is_closing() && presence.poll_leave(Leave::Goaway, cx).is_ready() {
-                self.close();
-                continue;
+            if sent.is_ready() && state.named && state.slots.held() == 0 {
+                return Poll::Ready(());
             }
-            match cork.poll_drain(cx) {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(false)) | Poll::Pending => match self.poll_rest(cx) {
-                    Poll::Ready(true) => {}
-                    Poll::Ready(false) => return Poll::Ready(()),
-                    Poll::Pending => {
-                        presence.parts(self.rest == Rest::Leaving);
-                        return Poll::Pending;
-                    }
-                },
+            state.dismiss();
+            if !(held && sent.is_ready()) {
+                presence.parts(self.rest == Rest::Leaving);
+                return Poll::Pending;
             }
         }
     }
 
-    /// Ready when a connection without streams has waited long enough: with `true` when it was told to close just
-    /// now, with `false` when it had been.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let is_empty = self.streams.count() == 0;
+    /// Reads and takes all frames that have come, as long as there is room for what they ask for. Ready at the end of what the
+    /// client sends, or with what is wrong with it.
+    fn poll_hear(&mut self, hub: &Arc<Hub>, cx: &mut Context<'_>) -> Poll<Result<(), Code>> {
+        loop {
+            let mut state = hub.lock();
+            while state.outbox.len() < HELD {
+                match self.take_frame(hub, &mut state) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(code) => return Poll::Ready(Err(code)),
+                }
+            }
+            if state.outbox.len() >= HELD {
+                return Poll::Pending;
+            }
+            drop(state);
+            match ready!(self.wire.poll_read(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Takes the next frame, if it has come whole.
+    fn take_frame(&mut self, hub: &Arc<Hub>, state: &mut State) -> Result<bool, Code> {
+        let Some((bytes, rest)) = self.wire.input().split_first_chunk() else { return Ok(false) };
+        let frame = Head::read(bytes);
+        self.inbound.look(frame)?;
+        let length = frame.length as usize;
+        let Some(payload) = rest.get(..length) else { return Ok(false) };
+        let arrival = self.inbound.take(state, frame, payload)?;
+        self.wire.consume(HEAD + length);
+        if let Some(arrival) = arrival {
+            self.begin(hub, arrival);
+        }
+        Ok(true)
+    }
+
+    /// Ends a connection that has waited long enough without streams, in two steps: told to close, the client may still have
+    /// sent a request; the last stream is named when it has heard.
+    fn poll_rest(&mut self, state: &mut State, leaves: bool, cx: &mut Context<'_>) -> Poll<Result<(), Code>> {
+        let is_empty = state.slots.held() == 0;
+        if leaves && !self.is_closing() {
+            self.close(state);
+        }
+        if !state.named && (self.inbound.arrived || self.inbound.leaving && is_empty) {
+            state.named = true;
+            goaway(state.slots.taken(), Code::None, state.outbox.end(HEAD + 8));
+        }
         match self.rest {
             Rest::Busy if is_empty => {
-                self.rest = Rest::Idle;
-                self.deadline.set(Some(self.waits.idle));
+                self.rest = Rest::Pausing;
+                self.deadline.set(Some(MOMENT.min(self.waits.idle)));
             }
             Rest::Closing if is_empty => {
                 self.rest = Rest::Leaving;
                 self.deadline.set(Some(LINGER));
             }
+            Rest::Busy if !self.inbound.settled => {
+                ready!(self.deadline.poll(cx));
+                return Poll::Ready(Err(Code::SettingsTimeout));
+            }
             Rest::Busy | Rest::Closing => return Poll::Pending,
-            Rest::Idle | Rest::Leaving => {}
+            Rest::Pausing | Rest::Idle | Rest::Leaving => {}
         }
-        if self.deadline.poll(cx).is_pending() {
-            return Poll::Pending;
+        ready!(self.deadline.poll(cx));
+        match self.rest {
+            Rest::Closing | Rest::Leaving => return Poll::Ready(Ok(())),
+            Rest::Pausing => {
+                self.rest = Rest::Idle;
+                self.deadline.set(Some(self.waits.idle.saturating_sub(MOMENT)));
+                state.rest();
+            }
+            Rest::Busy | Rest::Idle => self.close(state),
         }
-        if self.is_closing() {
-            return Poll::Ready(false);
-        }
-        self.close();
-        Poll::Ready(true)
+        self.poll_rest(state, false, cx)
     }
 
     fn is_closing(&self) -> bool {
         matches!(self.rest, Rest::Closing | Rest::Leaving)
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, state: &mut State) {
         self.rest = Rest::Closing;
-        self.connection.graceful_shutdown();
+        self.inbound.asked = true;
+        let out = state.outbox.end(2 * HEAD + 16);
+        goaway(WIDEST, Code::None, out);
+        ping(0, FAREWELL, out);
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        if self.rest == Rest::Idle {
-            self.rest = Rest::Busy;
-        } else if self.rest == Rest::Leaving {
+    fn begin(&mut self, hub: &Arc<Hub>, arrival: Arrival) {
+        let (opened, refusal) = match arrival {
+            Arrival::Request(opened) => (opened, None),
+            Arrival::Refused(opened, refusal) => (opened, Some(refusal)),
+            Arrival::Malformed => {
+                self.service.refuse(None);
+                return;
+            }
+        };
+        match self.rest {
+            Rest::Pausing | Rest::Idle => {
+                self.rest = Rest::Busy;
+                self.deadline.set(Some(SETTLE));
+            }
             // It had left the client before GOAWAY reached it.
-            self.rest = Rest::Closing;
+            Rest::Leaving => self.rest = Rest::Closing,
+            Rest::Busy | Rest::Closing => {}
         }
-        let guard = Streams::enter(&self.streams);
-        let service = Arc::clone(&self.service);
+        let (service, hub) = (Arc::clone(&self.service), Arc::clone(hub));
+        let stock = Arc::clone(self.wire.stock());
+        let mut stream = Stream::new(hub, opened);
         // Boxed, since a task is moved about before it begins.
         tokio::spawn(Box::pin(async move {
-            match Stream::begin(request, respond, service.scheme(), service.stock().lend_request()) {
-                Ok(mut stream) => {
-                    service.serve(&mut stream, &mut Deadline::default()).await;
-                    service.stock().give_back_request(stream.into_head());
-                }
-                Err(refused) => {
-                    let status = refused.status();
-                    let (page, reference) = service.refuse(status);
-                    if status.is_some() {
-                        refused.answer(page, reference.as_bytes());
-                    } else {
-                        guard.0.malformed.fetch_add(1, Ordering::Relaxed);
-                        refused.reset();
-                    }
+            match refusal {
+                None => service.serve(&mut stream, &mut Deadline::default()).await,
+                Some(refusal) => {
+                    let (page, reference) = service.refuse(Some(refusal.status()));
+                    Box::pin(refusal::answer(&mut stream, &page, reference.as_bytes())).await;
                 }
             }
-            drop(guard);
+            stock.give_back_request(stream.into_head());
         }));
     }
-}
 
-/// How many tasks of streams there are.
-#[derive(Debug, Default)]
-struct Streams {
-    count: AtomicUsize,
-    /// How many were reset for a head that breaks the rules.
-    malformed: AtomicUsize,
-    changed: Notify,
-}
-
-/// One of them.
-struct Guard(Arc<Streams>);
-
-impl Streams {
-    fn enter(streams: &Arc<Self>) -> Guard {
-        streams.count.fetch_add(1, Ordering::Relaxed);
-        Guard(Arc::clone(streams))
+    /// Ready when the last stream's task has ended.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.hub.lock();
+        state.attend(cx);
+        state.dismiss();
+        if state.slots.held() == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    /// Why the client has to go, if it has to.
-    fn fault(&self) -> Option<::h2::Reason> {
-        (self.malformed.load(Ordering::Relaxed) > FAULTS).then_some(::h2::Reason::ENHANCE_YOUR_CALM)
-    }
-
-    /// Waits until there is none.
-    async fn ended(&self) {
-        while self.count() > 0 {
-            self.changed.notified().await;
-        }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.changed.notify_one();
-        }
-    }
-}
-
-/// Ends our direction and reads on for a moment: closing with unread bytes would reset the connection, and with it
-/// a GOAWAY that is still on its way.
-async fn linger<T: AsyncRead + AsyncWrite + Unpin>(cork: &Cork<T>) {
-    let mut deadline = Deadline::default();
-    deadline.set(Some(LINGER));
-    let mut end = cork.clone();
-    let (mut shut, mut budget) = (false, LINGER_BYTES);
-    poll_fn(|cx| {
-        if !shut {
-            match Pin::new(&mut end).poll_shutdown(cx) {
-                Poll::Ready(Ok(())) => shut = true,
+    /// Ends our direction and reads on for a moment: closing with unread bytes would reset the connection, and with it
+    /// a GOAWAY that is still on its way.
+    fn poll_linger(&mut self, shut: &mut bool, budget: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+        if !*shut {
+            match self.wire.poll_shutdown(&mut self.hub.lock().outbox, cx) {
+                Poll::Ready(Ok(())) => *shut = true,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => return deadline.poll(cx),
+                Poll::Pending => return self.deadline.poll(cx),
             }
         }
-        match cork.poll_forget(cx, &mut budget) {
+        match self.wire.poll_forget(cx, budget) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => deadline.poll(cx),
+            Poll::Pending => self.deadline.poll(cx),
         }
-    })
-    .await;
+    }
 }

@@ -2,6 +2,7 @@
 
 mod backends;
 mod clients;
+mod counted;
 mod hostile;
 mod kit;
 mod site;

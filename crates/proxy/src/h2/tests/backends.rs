@@ -4,7 +4,6 @@ use super::kit::{
     ACK, END_HEADERS, END_STREAM, Raw, body_of, field, frame, pair, read, request, send_all, write,
 };
 use crate::h2::connection::begin;
-use crate::h2::frames::kind;
 use crate::h2::{Connection, Upstream};
 use crate::io::{Io, Wire};
 use crate::side::{Backend, BackendError, Head, Length, Sink, Source};
@@ -12,6 +11,7 @@ use ::h2::Reason;
 use ::h2::server::SendResponse;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
+use nearside_http::h2::kind;
 use nearside_http::{Edits, Known};
 use std::future::{Future, poll_fn};
 use std::pin::pin;

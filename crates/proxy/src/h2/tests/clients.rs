@@ -3,7 +3,6 @@
 use super::kit::{
     ACK, END_HEADERS, END_STREAM, PREFACE, Raw, body_of, client, frame, get, headers, post, send_all,
 };
-use crate::h2::frames::kind;
 use crate::h2::serve::run;
 use crate::h2::tests::site::Site;
 use crate::io::Io;
@@ -11,6 +10,7 @@ use crate::service::Presences;
 use ::h2::Reason;
 use bytes::Bytes;
 use http::HeaderMap;
+use nearside_http::h2::kind;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -294,6 +294,85 @@ async fn a_client_that_takes_nothing_is_left() {
     }
     served.await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 35, "30 s without a byte, 5 s for the farewell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_answers_our_settings_is_left() {
+    let (mut io, far) = tokio::io::duplex(1 << 20);
+    let start = Instant::now();
+    tokio::spawn(run(Arc::<Site>::default(), far, Arc::default(), Arc::<Presences>::default().enter()));
+    let asked = headers(0, 1, "/size", &[]);
+    io.write_all(&[PREFACE, &frame(kind::SETTINGS, 0, 0, &[]), &asked].concat()).await.unwrap();
+    let mut seen = Vec::new();
+    io.read_to_end(&mut seen).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(30));
+    let timeout = [0, 0, 8, kind::GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4];
+    assert!(seen.windows(timeout.len()).any(|part| part == timeout), "{}", seen.escape_ascii());
+}
+
+#[tokio::test]
+async fn large_answers_side_by_side_leave_in_turn() {
+    let (mut raw, _edge) = Raw::client().await;
+    let wide = [0, 4, 0x7f, 0xff, 0xff, 0xff];
+    raw.send(&[frame(kind::SETTINGS, 0, 0, &wide), frame(kind::WINDOW, 0, 0, &[0x7f, 0, 0, 0])].concat())
+        .await;
+    let asked: Vec<u8> =
+        (0..4).flat_map(|number| headers(END_STREAM, number * 2 + 1, "/huge", &[])).collect();
+    raw.send(&asked).await;
+    let (mut came, mut all) = ([0_usize; 4], 0);
+    while all < 8 << 20 {
+        let data = raw.until(kind::DATA).await;
+        came[(data.stream / 2) as usize] += data.payload.len();
+        all += data.payload.len();
+        let (least, most) = (came.iter().min().unwrap(), came.iter().max().unwrap());
+        // At first one of them has filled what waits, and a piece each is the turn of all.
+        assert!(most - least <= 100 * 1024, "{came:?}");
+    }
+}
+
+/// Fields of a request, as chance has them: names and values that return, and others.
+fn by_chance(seed: &mut u64) -> HeaderMap {
+    let mut next = |most: u32| {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from(*seed >> 33).unwrap() % most
+    };
+    let mut fields = HeaderMap::new();
+    for _ in 0..next(12) {
+        let names =
+            ["server", "vary", "x-own", "etag", "x-a-name-of-its-own-that-is-longer", "cache-control"];
+        let name = names[next(6) as usize];
+        let length = if next(4) == 0 { next(300) } else { next(6) };
+        let value: String = (0..length).map(|_| char::from_u32(u32::from('!') + next(94)).unwrap()).collect();
+        let mut value = http::HeaderValue::from_str(&value).unwrap();
+        value.set_sensitive(next(5) == 0);
+        fields.append(name, value);
+    }
+    fields
+}
+
+/// HPACK is read and written as the `h2` crate writes and reads it.
+#[tokio::test]
+async fn any_fields_go_both_ways() {
+    let (mut requests, _edge) = client().await;
+    let mut seed = 7;
+    for _ in 0..500 {
+        let mut request = get("/fields");
+        *request.headers_mut() = by_chance(&mut seed);
+        let sent = request.headers().clone();
+        let mut answer = requests.send_request(request, true).unwrap().0.await.unwrap();
+        assert_eq!(answer.headers_mut().remove("content-length").unwrap(), "0");
+        assert_eq!(*answer.headers(), sent);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_longer_than_a_frame_comes_in_several() {
+    let (mut requests, _edge) = client().await;
+    let mut request = get("/seen");
+    let cookie = "c".repeat(40_000);
+    request.headers_mut().insert("cookie", cookie.parse().unwrap());
+    let answer = requests.send_request(request, true).unwrap().0.await.unwrap();
+    assert_eq!(answer.headers().get("server").unwrap(), cookie.as_str());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What clients that break or bend the rules get.
 
 use super::kit::{END_HEADERS, END_STREAM, Raw, client, field, frame, get, headers};
-use crate::h2::frames::kind;
 use ::h2::Reason;
+use nearside_http::h2::kind;
 
 /// Sends requests with these heads, one stream each, and says what comes for the first.
 async fn first(fields: &[(&str, &str)], flags: u8) -> (u8, Vec<u8>) {
@@ -46,10 +46,12 @@ async fn heads_that_break_the_rules_of_http2_reset_their_stream() {
 }
 
 #[tokio::test]
-async fn names_in_upper_case_end_the_connection() {
+async fn names_that_no_field_has_reset_their_stream_and_the_next_is_served() {
     let (mut raw, _edge) = Raw::client().await;
-    raw.send(&headers(END_STREAM, 1, "/seen", &[("X-Upper", "1")])).await;
-    assert_eq!(raw.code(kind::GOAWAY).await, Reason::PROTOCOL_ERROR);
+    let broken = headers(END_STREAM, 1, "/seen", &[("x-kept", "1"), ("X-Upper", "1")]);
+    raw.send(&[broken, headers(END_STREAM, 3, "/seen", &[])].concat()).await;
+    assert_eq!(raw.code(kind::RESET).await, Reason::PROTOCOL_ERROR);
+    assert_eq!(raw.until(kind::HEADERS).await.stream, 3);
 }
 
 #[tokio::test]
@@ -126,6 +128,35 @@ async fn endless_continuation_ends_the_connection() {
     let more = frame(kind::CONTINUATION, 0, 1, &[]).repeat(20);
     raw.send(&[head, more].concat()).await;
     assert_eq!(raw.code(kind::GOAWAY).await, Reason::ENHANCE_YOUR_CALM);
+}
+
+#[tokio::test]
+async fn a_block_that_cannot_be_read_ends_the_connection() {
+    let (mut raw, _edge) = Raw::client().await;
+    raw.send(&frame(kind::HEADERS, END_STREAM | END_HEADERS, 1, &[0xbe])).await;
+    assert_eq!(raw.code(kind::GOAWAY).await, Reason::COMPRESSION_ERROR);
+}
+
+#[tokio::test]
+async fn trailers_with_pseudo_headers_reset_their_stream() {
+    let (mut raw, edge) = Raw::client().await;
+    let trailers = frame(kind::HEADERS, END_STREAM | END_HEADERS, 1, &field(":path", "/other"));
+    raw.send(&[headers(0, 1, "/size", &[]), frame(kind::DATA, 0, 1, b"x"), trailers].concat()).await;
+    assert_eq!(raw.code(kind::RESET).await, Reason::PROTOCOL_ERROR);
+    assert!(edge.site.next().await.starts_with("/size: the request is malformed"));
+}
+
+#[tokio::test]
+async fn a_burst_of_requests_that_are_taken_back_is_borne() {
+    let (mut raw, _edge) = Raw::client().await;
+    let burst = |first: u32| -> Vec<u8> {
+        let pair = |stream| {
+            [headers(END_STREAM, stream, "/gone", &[]), frame(kind::RESET, 0, stream, &[0, 0, 0, 8])]
+        };
+        (0..100).flat_map(|number| pair(first + number * 2).concat()).collect()
+    };
+    raw.send(&[burst(1), burst(201), headers(END_STREAM, 401, "/seen", &[])].concat()).await;
+    assert_eq!(raw.until(kind::HEADERS).await.stream, 401);
 }
 
 #[tokio::test]

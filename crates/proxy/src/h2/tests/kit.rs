@@ -1,7 +1,6 @@
 //! Sockets, frames and streams for the tests.
 
 use crate::h2::Stream;
-use crate::h2::frames::kind;
 use crate::h2::serve::run;
 use crate::h2::tests::site::Site;
 use crate::service::Presences;
@@ -9,6 +8,7 @@ use crate::side::{Fill, Length, Sink, Source};
 use ::h2::client::SendRequest;
 use bytes::{Buf, Bytes, BytesMut};
 use http::Request;
+use nearside_http::h2::kind;
 use nearside_http::{Edits, Limits, RequestHead, ResponseHead, request};
 use std::future::poll_fn;
 use std::io;

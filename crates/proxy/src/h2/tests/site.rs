@@ -7,7 +7,6 @@ use crate::h2::tests::kit::{begin, read, write};
 use crate::headers::{self, Reference};
 use crate::page::Page;
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
-use crate::stock::Stock;
 use nearside_core::Reason;
 use nearside_http::{Edits, Known, ResponseHead};
 use std::future::poll_fn;
@@ -26,7 +25,6 @@ pub(super) struct Site {
     pub(super) taken: AtomicUsize,
     /// Lets `/wait` answer.
     pub(super) go: Notify,
-    pub(super) stock: Stock,
 }
 
 impl Site {
@@ -69,6 +67,35 @@ impl Site {
         Ok(())
     }
 
+    /// Answers with the fields of the request.
+    fn fields(&self, stream: &mut Stream) {
+        let mut head = ResponseHead::new();
+        head.begin(200, stream.head().method());
+        let mut edits = Edits::new();
+        for field in stream.head().fields().iter() {
+            edits.append_name(std::str::from_utf8(field.name).unwrap(), field.value).unwrap();
+        }
+        stream.answer(&head, &edits, Length::Known(0));
+    }
+
+    fn hints(&self, stream: &mut Stream) {
+        let mut hints = ResponseHead::new();
+        hints.begin(103, stream.head().method());
+        let mut edits = Edits::new();
+        edits.set_name("link", b"</a.css>").unwrap();
+        stream.informational(&hints, &edits);
+        begin(stream, 200, Length::Known(0));
+    }
+
+    /// Answers without end.
+    async fn huge(&self, stream: &mut Stream) -> Result<(), ClientError> {
+        let piece = vec![b'x'; 100_000];
+        begin(stream, 200, Length::Unknown);
+        loop {
+            write(stream, &piece).await?;
+        }
+    }
+
     /// Answers five bytes where the head says `length`.
     async fn five(&self, stream: &mut Stream, length: u64) -> Result<(), ClientError> {
         begin(stream, 200, Length::Known(length));
@@ -85,20 +112,14 @@ impl Site {
         match stream.head().path() {
             "/echo" => self.echo(stream).await?,
             "/big" => self.big(stream).await?,
+            "/huge" => self.huge(stream).await?,
             "/size" => {
                 let body = read(stream).await?;
                 begin(stream, 200, Length::Unknown);
                 write(stream, body.len().to_string().as_bytes()).await?;
                 stream.finish(None);
             }
-            "/hints" => {
-                let mut hints = ResponseHead::new();
-                hints.begin(103, stream.head().method());
-                let mut edits = Edits::new();
-                edits.set_name("link", b"</a.css>").unwrap();
-                stream.informational(&hints, &edits);
-                begin(stream, 200, Length::Known(0));
-            }
+            "/hints" => self.hints(stream),
             "/gone" => poll_fn(|cx| stream.poll_gone(cx)).await,
             "/gone-late" => {
                 begin(stream, 200, Length::Unknown);
@@ -127,6 +148,7 @@ impl Site {
                 write(stream, &[b'x'; 1234]).await?;
                 stream.finish(None);
             }
+            "/fields" => self.fields(stream),
             "/seen" => {
                 let mut head = ResponseHead::new();
                 head.begin(200, stream.head().method());
@@ -142,14 +164,6 @@ impl Site {
 }
 
 impl Service for Site {
-    fn scheme(&self) -> &str {
-        "http"
-    }
-
-    fn stock(&self) -> &Stock {
-        &self.stock
-    }
-
     fn waits(&self) -> Waits {
         Waits { preface: Duration::from_secs(10), idle: Duration::from_secs(60) }
     }

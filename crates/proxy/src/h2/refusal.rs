@@ -1,0 +1,42 @@
+//! The answer to a head that is not taken.
+
+use crate::deadline::Deadline;
+use crate::h2::client::Stream;
+use crate::page::Page;
+use crate::side::{Client, Length, Sink};
+use nearside_http::{Edits, Known, Method, ResponseHead};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+/// The longest that a client may take to take it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers with a page.
+pub(super) async fn answer(stream: &mut Stream, page: &Page, reference: &[u8]) {
+    let mut edits = Edits::new();
+    edits.set(Known::XNearsideRef, reference);
+    edits.set(Known::ContentType, page.content_type.as_bytes());
+    for (name, value) in &page.fields {
+        // Our own names are tokens.
+        edits.set_name(name, value.as_bytes()).unwrap_or_default();
+    }
+    let mut head = ResponseHead::new();
+    head.begin(page.status, Method::Get);
+    stream.answer(&head, &edits, Length::Known(page.body.len() as u64));
+    let mut deadline = Deadline::default();
+    deadline.set(Some(PATIENCE));
+    let mut rest = page.body.as_bytes();
+    poll_fn(|cx| {
+        while !rest.is_empty() {
+            match stream.poll_write(cx, rest) {
+                Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                Poll::Ready(Err(_gone)) => return Poll::Ready(()),
+                Poll::Pending => return deadline.poll(cx),
+            }
+        }
+        stream.finish(None);
+        Poll::Ready(())
+    })
+    .await;
+}

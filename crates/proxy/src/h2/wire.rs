@@ -1,0 +1,159 @@
+//! Wire: a client's connection as bytes, read into a buffer that is held only while bytes are in it, written out of the outbox.
+
+use crate::deadline::Deadline;
+use crate::h2::outbox::Outbox;
+use crate::stock::{BUFFER, Stock};
+use bytes::BytesMut;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// What is read at once when more arrives than a lent buffer holds.
+const LARGE: usize = 64 * 1024;
+
+/// How long a client may take nothing of what waits.
+const STALL: Duration = Duration::from_secs(30);
+
+/// The bytes of one connection.
+#[derive(Debug)]
+pub(super) struct Wire<T> {
+    io: T,
+    stock: Arc<Stock>,
+    /// What was read; of it, `taken` bytes were consumed.
+    inbox: BytesMut,
+    taken: usize,
+    /// Whether the last read found more than a lent buffer holds.
+    large: bool,
+    /// Whether `io` may hold bytes that it has taken and not sent.
+    unflushed: bool,
+    stall: Deadline,
+    /// How many bytes had been sent when the client was waited for first.
+    stalled_at: Option<u64>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+    pub(super) fn new(io: T, stock: Arc<Stock>) -> Self {
+        Self {
+            io,
+            stock,
+            inbox: BytesMut::new(),
+            taken: 0,
+            large: false,
+            unflushed: false,
+            stall: Deadline::default(),
+            stalled_at: None,
+        }
+    }
+
+    /// What lends the buffers.
+    pub(super) fn stock(&self) -> &Arc<Stock> {
+        &self.stock
+    }
+
+    /// What was read and not consumed.
+    pub(super) fn input(&self) -> &[u8] {
+        self.inbox.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Takes `count` bytes off the input.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken >= self.inbox.len() {
+            self.inbox.clear();
+            self.taken = 0;
+        }
+    }
+
+    /// Reads more input, behind what is there; 0 is the end of the stream. The buffer goes back when nothing came and
+    /// nothing is in it.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let room = self.inbox.capacity() - self.inbox.len();
+        let read = pin!(self.io.read_buf(&mut self.inbox)).poll(cx);
+        match &read {
+            Poll::Ready(Ok(count)) if *count >= room => self.large = true,
+            Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
+            _ => {}
+        }
+        if self.inbox.is_empty() {
+            self.stock.give_back(std::mem::take(&mut self.inbox));
+        }
+        read
+    }
+
+    fn make_room(&mut self) {
+        if self.inbox.is_empty() {
+            if self.large && self.inbox.capacity() < LARGE {
+                self.stock.give_back(std::mem::replace(&mut self.inbox, BytesMut::with_capacity(LARGE)));
+            } else if self.inbox.capacity() == 0 {
+                self.inbox = self.stock.lend();
+            }
+        } else if self.inbox.capacity() == self.inbox.len() {
+            if self.taken > 0 {
+                self.inbox.copy_within(self.taken.., 0);
+                self.inbox.truncate(self.inbox.len() - self.taken);
+                self.taken = 0;
+            } else {
+                self.inbox.reserve(self.inbox.len().max(BUFFER));
+            }
+        }
+    }
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    /// The client takes no more, or has not taken a byte for [`STALL`]. Nothing else bounds how long it may let what its
+    /// windows allowed lie here.
+    pub(super) fn poll_send(&mut self, outbox: &mut Outbox, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(sent) = self.poll_empty(outbox, cx) {
+            self.stalled_at = None;
+            return Poll::Ready(sent);
+        }
+        if self.stalled_at != Some(outbox.gone()) {
+            self.stalled_at = Some(outbox.gone());
+            self.stall.set(Some(STALL));
+        }
+        ready!(self.stall.poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_empty(&mut self, outbox: &mut Outbox, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let waiting @ [_, ..] = outbox.waiting() {
+            self.unflushed = true;
+            match ready!(Pin::new(&mut self.io).poll_write(cx, waiting))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => outbox.advance(count),
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what waits and ends our direction.
+    pub(super) fn poll_shutdown(
+        &mut self,
+        outbox: &mut Outbox,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_empty(outbox, cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    /// Reads and forgets what comes; ready at the end, or once `budget` is used up.
+    pub(super) fn poll_forget(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<()> {
+        while *budget > 0 {
+            self.consume(self.input().len());
+            match ready!(self.poll_read(cx)) {
+                Ok(count @ 1..) => *budget = budget.saturating_sub(count),
+                Ok(0) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
