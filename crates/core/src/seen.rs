@@ -56,12 +56,16 @@ impl<'a> Seen<'a> {
             full: none,
             timed: none,
             ramped: none,
-            figures: roster.weights.iter().map(|_| Figures::default()).take(MAX_BACKENDS).collect(),
+            figures: ArrayVec::new(),
         }
     }
 
     /// Asks for the states of `asked`.
     pub(crate) fn read<E: Evidence>(&mut self, input: &Input<'_, E>, asked: Set) {
+        // Only so many as there are: to clear room for all that could be would cost as much as a small decision.
+        for _ in self.figures.len()..self.roster.weights.len().min(MAX_BACKENDS) {
+            self.figures.push(Figures::default());
+        }
         for index in asked.iter() {
             self.note(index, &input.evidence.state(self.roster.id(index), input.now));
         }
