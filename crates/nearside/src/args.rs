@@ -365,7 +365,7 @@ pub(crate) struct JournalArgs {
     #[arg(long, value_name = "REGION", value_delimiter = ',', add = ArgValueCandidates::new(complete::regions))]
     pub(crate) region: Vec<String>,
     /// Only these backends, by id or as `pool/backend`; may be repeated.
-    #[arg(long, value_name = "BACKEND", value_delimiter = ',')]
+    #[arg(long, value_name = "BACKEND", value_delimiter = ',', add = ArgValueCandidates::new(complete::targets))]
     pub(crate) backend: Vec<String>,
     /// Go on, and print what comes.
     #[arg(long, conflicts_with = "until")]

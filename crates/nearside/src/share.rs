@@ -18,49 +18,77 @@ pub(crate) struct Budget {
     pub(crate) all: usize,
     /// For each.
     pub(crate) each: usize,
+    /// For so many pools, from the first on.
+    pub(crate) pools: usize,
 }
 
 /// What the status asks for.
-pub(crate) const USUAL: Budget = Budget { all: 20_000, each: 400 };
+pub(crate) const USUAL: Budget = Budget { all: 20_000, each: 400, pools: usize::MAX };
+
+/// A request for each pool, as far as one can be made.
+#[derive(Debug, Default)]
+pub(crate) struct Examples(Vec<Option<Example>>);
+
+impl Examples {
+    /// Finds them in one walk over the routes: of each pool's the first that does not hide behind another.
+    pub(crate) fn of(generation: &Generation) -> Self {
+        let mut examples: Vec<Option<Example>> = generation.pools.iter().map(|_| None).collect();
+        for (index, route) in generation.routes.routes().iter().enumerate() {
+            let Action::Forward(pool) = &route.action else { continue };
+            let Some(slot) = examples.get_mut(pool.index()).filter(|slot| slot.is_none()) else { continue };
+            let example = example_of(route);
+            *slot = example.filter(|it| {
+                generation.routes.find(&it.host, &it.path, &it.method) == Ok(RouteId::new(index))
+            });
+        }
+        Self(examples)
+    }
+
+    /// The one for `pool`, to keep.
+    pub(crate) fn take(mut self, pool: PoolId) -> Option<Example> {
+        self.0.get_mut(pool.index())?.take()
+    }
+
+    /// The one for `pool`.
+    pub(crate) fn get(&self, pool: PoolId) -> Option<&Example> {
+        self.0.get(pool.index())?.as_ref()
+    }
+}
 
 /// By [`BackendId`]: which part of its pool's next requests a backend would get; `None` where no route leads to
-/// its pool, or none can be asked about.
+/// its pool, none can be asked about, or the budget does not reach it.
 pub(crate) fn of(
-    generation: &Generation,
+    (generation, examples): (&Generation, &Examples),
     evidence: &impl Evidence,
     now: Now,
     budget: Budget,
 ) -> Vec<Option<f64>> {
     let mut shares = vec![None; generation.backends.len()];
-    let per_pool = (budget.all / generation.pools.len().max(1)).clamp(1, budget.each);
-    for (index, pool) in generation.pools.iter().enumerate() {
-        let Some(example) = example(generation, PoolId::new(index)) else { continue };
-        let mut counts = vec![0_u32; generation.backends.len()];
+    let pools = generation.pools.len().min(budget.pools);
+    let per_pool = (budget.all / pools.max(1)).clamp(1, budget.each);
+    for (index, pool) in generation.pools.iter().enumerate().take(pools) {
+        let Some(example) = examples.get(PoolId::new(index)) else { continue };
+        let first = pool.first.index();
+        let mut counts = vec![0_u32; pool.len];
         for turn in 0..per_pool {
-            if let Some(backend) = example.decide(generation, evidence, now, turn)
-                && let Some(count) = counts.get_mut(backend.index())
-            {
-                *count += 1;
-            }
+            let backend = example.decide(generation, evidence, now, turn);
+            let own = backend.and_then(|backend| counts.get_mut(backend.index().checked_sub(first)?));
+            own.into_iter().for_each(|count| *count += 1);
         }
-        let own = pool.first.index()..pool.first.index() + pool.len;
-        for backend in own {
-            if let (Some(share), Some(count)) = (shares.get_mut(backend), counts.get(backend)) {
-                *share = Some(f64::from(*count) / f64::from(u32::try_from(per_pool).unwrap_or(u32::MAX)));
-            }
+        for (share, count) in shares.iter_mut().skip(first).zip(counts) {
+            *share = Some(f64::from(count) / f64::from(u32::try_from(per_pool).unwrap_or(u32::MAX)));
         }
     }
     shares
 }
 
-/// The backends that a request for `pool` does not get, each with why, and why the one that it gets won, or why none.
+/// The backends that such a request does not get, each with why, and why the one that it gets won, or why none.
 pub(crate) fn trace(
     generation: &Generation,
+    example: &Example,
     evidence: &impl Evidence,
-    pool: PoolId,
     now: Now,
 ) -> (Vec<(BackendId, Reason)>, Option<Reason>) {
-    let Some(example) = example(generation, pool) else { return (Vec::new(), None) };
     let mut trace = FullTrace::default();
     let choice = example.ask(generation, evidence, (now, 0), &mut trace);
     let dropped = trace.events().iter().filter_map(|event| match *event {
@@ -120,17 +148,6 @@ impl Example {
         let input = Input { facts: &facts, tried: &tried, generation, evidence, now, seed };
         decide(&input, trace)
     }
-}
-
-/// A request for `pool`; of its routes the first that does not hide behind another.
-pub(crate) fn example(generation: &Generation, pool: PoolId) -> Option<Example> {
-    let routes = generation.routes.routes().iter().enumerate();
-    let mut own = routes.filter(|(_, route)| matches!(&route.action, Action::Forward(id) if *id == pool));
-    own.find_map(|(index, route)| {
-        let example = example_of(route)?;
-        let found = generation.routes.find(&example.host, &example.path, &example.method);
-        (found == Ok(RouteId::new(index))).then_some(example)
-    })
 }
 
 fn example_of(route: &Route) -> Option<Example> {
@@ -211,7 +228,7 @@ mod tests {
                  routes: [{{ host: h.example, pool: web }}]\nlisteners: [{{ bind: \"127.0.0.1:8443\" }}]\n"
             );
             let (generation, ..) = nearside_config::load(&text).unwrap();
-            let shares = of(&generation, &Well, Now::default(), USUAL);
+            let shares = of((&generation, &Examples::of(&generation)), &Well, Now::default(), USUAL);
             let first = shares[0].unwrap();
             assert!((first - 0.75).abs() < 0.08, "{balance}: {shares:?}");
             assert!((first + shares[1].unwrap() - 1.0).abs() < 1e-9, "{balance}: {shares:?}");
@@ -228,7 +245,8 @@ mod tests {
                  listeners: [{{ bind: \"127.0.0.1:2\" }}]\n"
             );
             let (generation, ..) = nearside_config::load(&text).unwrap();
-            let found = example(&generation, PoolId::new(0));
+            let examples = Examples::of(&generation);
+            let found = examples.get(PoolId::new(0));
             assert_eq!(
                 found.map(|it| format!("{}{}", it.host, it.path)).as_deref(),
                 expected,

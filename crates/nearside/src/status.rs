@@ -5,7 +5,7 @@ mod provenance;
 use crate::handover::{Predecessor, Rest};
 use crate::machine;
 use crate::past::History;
-use crate::share;
+use crate::share::{self, Examples};
 use crate::story::{Outcome, Story};
 use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
 use nearside_core::{Now, PoolId, RegionId};
@@ -80,6 +80,7 @@ impl Desk {
         let live = self.edge.live.load_full();
         let (generation, backends) = (&live.generation, self.backends(&live));
         let (warnings, last_reload) = self.story.read();
+        let examples = Examples::of(generation);
         let place = self.edge.pop.place.as_ref().map(|place| place.country.to_string());
         let phase = match self.shutdown.phase() {
             Phase::Starting => "starting",
@@ -110,9 +111,9 @@ impl Desk {
             "listeners": self.listeners(&live),
             "authority": live.certificates.authority_file().map(|file| file.display().to_string()),
             "drains": drains(&live, &backends),
-            "regions": regions(&live, &backends, &Provenance::of(&live, &self.history)),
+            "regions": regions(&live, &backends, &Provenance::of(&live, &examples, &self.history)),
             "pools": pools(&live),
-            "backends": self.told(&live, &backends),
+            "backends": self.told(&live, &examples, &backends),
         })
     }
 
@@ -131,8 +132,9 @@ impl Desk {
     }
 
     /// The backends with their share of the next requests, and how many of their connections no request uses.
-    fn told(&self, live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
-        let shares = share::of(&live.generation, &*live.evidence, live.evidence.now(), share::USUAL);
+    fn told(&self, live: &Live, examples: &Examples, backends: &[BackendStatus]) -> Vec<Value> {
+        let shares =
+            share::of((&live.generation, examples), &*live.evidence, live.evidence.now(), share::USUAL);
         let each = backends.iter().zip(&live.generation.backends).zip(shares);
         each.map(|((backend, declared), share)| {
             let mut value = serde_json::to_value(backend).unwrap_or_default();

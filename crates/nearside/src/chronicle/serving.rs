@@ -1,14 +1,16 @@
 //! Who serves each pool: its tier and its regions, as the decision has it; failover and failback are its changes.
 
-use crate::share;
+use crate::share::{self, Example, Examples};
 use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, Reason, RegionId, RouteId, State};
 use nearside_proxy::live::Live;
 use nearside_telemetry::journal::{Entry, Kind, stamp};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Decisions that are asked for at one look, for all pools together, and for each.
-const DECISIONS: share::Budget = share::Budget { all: 4000, each: 100 };
+/// Decisions that are asked for at one look. Each pool has the same number of them at any time, so that two looks can be
+/// compared; in a file with more pools the others are not followed.
+const DECISIONS: share::Budget = share::Budget { all: 50 * POOLS, each: 50, pools: POOLS };
+const POOLS: usize = 200;
 /// Looks after which everything is looked at again, though no backend has changed: distances drift, ramps rise.
 const LOOKS: u32 = 40;
 
@@ -19,6 +21,7 @@ pub(super) struct Serving {
     /// How the backends were.
     states: Vec<Short>,
     generation: Option<u64>,
+    examples: Examples,
     looks: u32,
 }
 
@@ -44,17 +47,21 @@ impl Serving {
         if self.states == states && self.generation == generation && self.looks < LOOKS {
             return Vec::new();
         }
+        if self.generation != generation {
+            self.examples = Examples::of(&live.generation);
+        }
         (self.states, self.generation, self.looks) = (states, generation, 0);
-        let seats = seats(live, now);
+        let seats = seats(live, &self.examples, now);
         let before = std::mem::replace(&mut self.seats, seats);
         if !is_ready {
             return Vec::new();
         }
-        let pools = live.generation.pools.iter().enumerate();
+        let pools = live.generation.pools.iter().enumerate().take(POOLS);
         let changed = pools.filter_map(|(index, pool)| {
             let (was, is) = (before.get(&*pool.name)?, self.seats.get(&*pool.name)?);
             let same = was.tier == is.tier && was.regions.keys().eq(is.regions.keys());
-            (!same).then(|| told(live, PoolId::new(index), (was, is), now))
+            let example = self.examples.get(PoolId::new(index)).filter(|_| !same)?;
+            Some(told((live, example), &pool.name, (was, is), now))
         });
         changed.collect()
     }
@@ -64,9 +71,9 @@ fn short(state: &State) -> Short {
     (state.verdict, [state.ejected, state.suspected, state.held, state.in_grace])
 }
 
-fn seats(live: &Live, now: Now) -> BTreeMap<String, Seat> {
-    let shares = share::of(&live.generation, &Calm(&*live.evidence), now, DECISIONS);
-    let pools = live.generation.pools.iter();
+fn seats(live: &Live, examples: &Examples, now: Now) -> BTreeMap<String, Seat> {
+    let shares = share::of((&live.generation, examples), &Calm(&*live.evidence), now, DECISIONS);
+    let pools = live.generation.pools.iter().take(POOLS);
     let seat = |pool: &nearside_core::generation::Pool| {
         let first = pool.first.index();
         let own = live.generation.backends_of(pool).iter().zip(shares.get(first..first + pool.len)?);
@@ -85,10 +92,9 @@ fn seats(live: &Live, now: Now) -> BTreeMap<String, Seat> {
 }
 
 /// What has happened to the pool's seat.
-fn told(live: &Live, id: PoolId, (was, is): (&Seat, &Seat), now: Now) -> Entry {
+fn told((live, example): (&Live, &Example), name: &str, (was, is): (&Seat, &Seat), now: Now) -> Entry {
     let generation = &live.generation;
-    let name = generation.pool(id).map(|pool| pool.name.to_string()).unwrap_or_default();
-    let (dropped, reason) = share::trace(generation, &Calm(&*live.evidence), id, now);
+    let (dropped, reason) = share::trace(generation, example, &Calm(&*live.evidence), now);
     let left: BTreeSet<&String> =
         was.regions.keys().filter(|region| !is.regions.contains_key(*region)).collect();
     // A region that is farther by now has lost the requests, and is well.

@@ -1,7 +1,7 @@
 //! Provenance: what share of the requests each region has, and why.
 
 use crate::past::{Flow, History, NOWHERE, Sample};
-use crate::share;
+use crate::share::{self, Examples};
 use nearside_core::{PoolId, Reason};
 use nearside_proxy::live::Live;
 use serde_json::{Map, Value, json};
@@ -19,11 +19,12 @@ pub(super) struct Provenance {
 
 impl Provenance {
     /// What has been measured in the last minute, and how decisions are made now.
-    pub(super) fn of(live: &Live, history: &History) -> Self {
+    pub(super) fn of(live: &Live, examples: &Examples, history: &History) -> Self {
         let mut left_out: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (generation, now) = (&live.generation, live.evidence.now());
         for (index, pool) in generation.pools.iter().enumerate().take(POOLS) {
-            let (dropped, _) = share::trace(generation, &*live.evidence, PoolId::new(index), now);
+            let Some(example) = examples.get(PoolId::new(index)) else { continue };
+            let (dropped, _) = share::trace(generation, example, &*live.evidence, now);
             for region in &generation.regions {
                 let ids = dropped.iter().filter(|(id, _)| {
                     let backend =

@@ -3,7 +3,7 @@
 use super::cast::Part;
 use super::quoted;
 use crate::out;
-use crate::share::Example;
+use crate::share::{Example, Examples};
 use nearside_core::generation::{Listener, ListenerKind};
 use nearside_core::{Generation, PoolId};
 use nearside_proxy::live::Live;
@@ -117,7 +117,7 @@ fn example(live: &Live) -> Option<(Example, nearside_core::BackendId)> {
     let generation: &Generation = &live.generation;
     let largest =
         generation.pools.iter().enumerate().max_by_key(|(index, pool)| (pool.len, usize::MAX - index))?.0;
-    let example = crate::share::example(generation, PoolId::new(largest))?;
+    let example = Examples::of(generation).take(PoolId::new(largest))?;
     let backend = example.decide(generation, &*live.evidence, live.evidence.now(), 0)?;
     Some((example, backend))
 }
