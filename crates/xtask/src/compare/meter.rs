@@ -48,11 +48,16 @@ impl Meter {
         }
     }
 
+    /// Whether it can count in a single process only.
+    pub(super) fn counts_alone(&self) -> bool {
+        matches!(self, Self::Callgrind(_))
+    }
+
     /// The command of a process that is to be measured, so that it can be.
     pub(super) fn prepare(&self, command: Command) -> Command {
         let Self::Callgrind(folder) = self else { return command };
         let mut counted = Command::new("valgrind");
-        counted.args(["--quiet", "--tool=callgrind", "--instr-atstart=no", "--trace-children=yes"]);
+        counted.args(["--quiet", "--tool=callgrind", "--instr-atstart=no"]);
         counted.arg(format!("--callgrind-out-file={}/{COUNTS}%p", folder.display()));
         counted.arg(command.get_program()).args(command.get_args());
         counted.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));

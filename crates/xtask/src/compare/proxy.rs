@@ -42,6 +42,8 @@ struct Kind {
     command: fn(&Path, &Setup) -> Command,
     /// The signal at which it reads its configuration again, if there is one.
     reload: Option<&'static str>,
+    /// What keeps it a single process, which valgrind can be talked to in; then it cannot be told to reload.
+    alone: fn(Command) -> Command,
 }
 
 const KINDS: &[Kind] = &[
@@ -51,6 +53,7 @@ const KINDS: &[Kind] = &[
         configure: nginx::configure,
         command: nginx::command,
         reload: Some("HUP"),
+        alone: nginx::alone,
     },
     Kind {
         name: "haproxy",
@@ -58,14 +61,23 @@ const KINDS: &[Kind] = &[
         configure: haproxy::configure,
         command: haproxy::command,
         reload: Some("USR2"),
+        alone: haproxy::alone,
     },
-    Kind { name: "envoy", port: 19_480, configure: envoy::configure, command: envoy::command, reload: None },
+    Kind {
+        name: "envoy",
+        port: 19_480,
+        configure: envoy::configure,
+        command: envoy::command,
+        reload: None,
+        alone: |command| command,
+    },
     Kind {
         name: "pingora",
         port: 19_580,
         configure: pingora::configure,
         command: pingora::command,
         reload: None,
+        alone: |command| command,
     },
     Kind {
         name: "nearside",
@@ -73,6 +85,7 @@ const KINDS: &[Kind] = &[
         configure: nearside::configure,
         command: nearside::command,
         reload: Some("HUP"),
+        alone: |command| command,
     },
 ];
 
@@ -103,7 +116,11 @@ impl Proxy {
     ) -> Result<Option<Self>> {
         let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else { return Ok(None) };
         (kind.configure)(setup, kind.ports(), shape)?;
-        let server = Server::start(&mut meter.prepare((kind.command)(program, setup)))?;
+        let mut command = (kind.command)(program, setup);
+        if meter.counts_alone() {
+            command = meter.prepare((kind.alone)(command));
+        }
+        let server = Server::start(&mut command)?;
         let Ports { plain, tls } = kind.ports();
         wait_for(plain)?;
         wait_for(tls)?;
