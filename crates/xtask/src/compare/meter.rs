@@ -48,18 +48,15 @@ impl Meter {
         }
     }
 
-    /// Whether it can count in a single process only.
-    pub(super) fn counts_alone(&self) -> bool {
-        matches!(self, Self::Callgrind(_))
-    }
-
-    /// The command of a process that is to be measured, so that it can be.
-    pub(super) fn prepare(&self, command: Command) -> Command {
+    /// The command by which a process can be measured; callgrind is talked to in a single one only, so without the argument
+    /// `many` and with those of `alone`.
+    pub(super) fn prepare(&self, command: Command, many: &str, alone: &[&str]) -> Command {
         let Self::Callgrind(folder) = self else { return command };
         let mut counted = Command::new("valgrind");
         counted.args(["--quiet", "--tool=callgrind", "--instr-atstart=no"]);
         counted.arg(format!("--callgrind-out-file={}/{COUNTS}%p", folder.display()));
-        counted.arg(command.get_program()).args(command.get_args());
+        counted.arg(command.get_program()).args(alone);
+        counted.args(command.get_args().filter(|word| *word != many));
         counted.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         counted
     }

@@ -42,8 +42,9 @@ struct Kind {
     command: fn(&Path, &Setup) -> Command,
     /// The signal at which it reads its configuration again, if there is one.
     reload: Option<&'static str>,
-    /// What keeps it a single process, which valgrind can be talked to in; then it cannot be told to reload.
-    alone: fn(Command) -> Command,
+    /// The argument that makes it more than one process, and what keeps it one where that is the default.
+    many: &'static str,
+    alone: &'static [&'static str],
 }
 
 const KINDS: &[Kind] = &[
@@ -53,7 +54,8 @@ const KINDS: &[Kind] = &[
         configure: nginx::configure,
         command: nginx::command,
         reload: Some("HUP"),
-        alone: nginx::alone,
+        many: "",
+        alone: &["-g", "master_process off;"],
     },
     Kind {
         name: "haproxy",
@@ -61,7 +63,8 @@ const KINDS: &[Kind] = &[
         configure: haproxy::configure,
         command: haproxy::command,
         reload: Some("USR2"),
-        alone: haproxy::alone,
+        many: "-W",
+        alone: &["-db"],
     },
     Kind {
         name: "envoy",
@@ -69,7 +72,8 @@ const KINDS: &[Kind] = &[
         configure: envoy::configure,
         command: envoy::command,
         reload: None,
-        alone: |command| command,
+        many: "",
+        alone: &[],
     },
     Kind {
         name: "pingora",
@@ -77,7 +81,8 @@ const KINDS: &[Kind] = &[
         configure: pingora::configure,
         command: pingora::command,
         reload: None,
-        alone: |command| command,
+        many: "",
+        alone: &[],
     },
     Kind {
         name: "nearside",
@@ -85,7 +90,8 @@ const KINDS: &[Kind] = &[
         configure: nearside::configure,
         command: nearside::command,
         reload: Some("HUP"),
-        alone: |command| command,
+        many: "",
+        alone: &[],
     },
 ];
 
@@ -116,10 +122,7 @@ impl Proxy {
     ) -> Result<Option<Self>> {
         let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else { return Ok(None) };
         (kind.configure)(setup, kind.ports(), shape)?;
-        let mut command = (kind.command)(program, setup);
-        if meter.counts_alone() {
-            command = meter.prepare((kind.alone)(command));
-        }
+        let mut command = meter.prepare((kind.command)(program, setup), kind.many, kind.alone);
         let server = Server::start(&mut command)?;
         let Ports { plain, tls } = kind.ports();
         wait_for(plain)?;

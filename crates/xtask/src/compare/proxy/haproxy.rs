@@ -35,10 +35,3 @@ pub(super) fn command(program: &Path, setup: &Setup) -> Command {
     command.arg("-W").arg("-q").arg("-f").arg(setup.path("haproxy.cfg"));
     command
 }
-
-/// Without a master.
-pub(super) fn alone(command: Command) -> Command {
-    let mut alone = Command::new(command.get_program());
-    alone.arg("-db").args(command.get_args().filter(|word| *word != "-W"));
-    alone
-}

@@ -42,9 +42,3 @@ pub(super) fn command(program: &Path, setup: &Setup) -> Command {
     command.arg("-p").arg(setup.folder()).arg("-c").arg(setup.path("nginx.conf"));
     command
 }
-
-/// Without a master.
-pub(super) fn alone(mut command: Command) -> Command {
-    command.args(["-g", "master_process off;"]);
-    command
-}
