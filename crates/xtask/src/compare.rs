@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     /// Without the minimal proxy on pingora's own engine, which takes minutes to build.
     #[arg(long)]
     no_pingora: bool,
-    /// Counts instructions in user space by valgrind, which every machine can do, of what can be counted so: not memory,
+    /// Counts instructions in user space by valgrind, which every machine can do, of what can be counted so: not handshakes, memory,
     /// reloads and Envoy. A round is a fiftieth as long.
     #[arg(long)]
     count: bool,
@@ -183,7 +183,7 @@ impl Run<'_> {
     }
 
     fn wanted(&self, name: &str) -> bool {
-        let countable = !["G", "G2", "H", "R", "R2"].contains(&name);
+        let countable = !["D", "D2", "G", "G2", "H", "R", "R2"].contains(&name);
         (countable || !self.arguments.count)
             && (self.only.is_empty() || self.only.iter().any(|only| only == name))
     }
@@ -246,11 +246,17 @@ impl Run<'_> {
         let client = Client { setup: &self.setup };
         let requests = scenario.requests(self.extent().1);
         client.send(scenario, proxy, (requests / 10).max(64))?;
-        let reading = self.meter.begin(&proxy.server().workers()?)?;
-        client.send(scenario, proxy, requests)?;
+        let spent = |requests| {
+            let reading = self.meter.begin(&proxy.server().workers()?)?;
+            client.send(scenario, proxy, requests)?;
+            reading.end()
+        };
+        // A count is exact, so that what connections cost goes out by subtraction; of so few requests it would be the most.
+        let spent =
+            if self.arguments.count { spent(2 * requests)? - spent(requests)? } else { spent(requests)? };
         #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
         let requests = requests as f64;
-        Ok(Cost::of(reading.end()? / requests))
+        Ok(Cost::of(spent / requests))
     }
 }
 

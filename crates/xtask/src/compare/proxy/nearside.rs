@@ -1,4 +1,5 @@
-//! nearside with one worker thread, without limits for one address, since all clients have the same.
+//! nearside with one worker thread, without limits for one address, since all clients have the same, and without shedding, which a
+//! slow machine, or valgrind, would bring about.
 
 use super::{Ports, Shape};
 use crate::compare::setup::{ORIGIN, Setup, host};
@@ -21,7 +22,7 @@ pub(super) fn configure(setup: &Setup, ports: Ports, shape: Shape) -> Result<()>
     let sample = if shape.regions > 1 { 100 } else { 0 };
     let mut text = format!(
         "version: 1\nobserve: {{ access_log: {{ sample: {sample}% }} }}\nregions:\n{regions}pools:\n  origin:\n    backends:\n{backends}{others}\
-         limits: {{ connections_per_address: 0, handshakes_per_address: 0 }}\n\
+         limits: {{ connections_per_address: 0, handshakes_per_address: 0, queue_delay: 0s }}\n\
          listeners:\n  - {{ bind: \"127.0.0.1:{plain}\" }}\n  - {{ bind: \"127.0.0.1:{tls}\", tls: true }}\n\
          tls:\n  certificates:\n    - {{ cert: {folder}/localhost.pem, key: {folder}/localhost.key }}\n\
          routes:\n  - {{ host: localhost, pool: origin }}\n\
