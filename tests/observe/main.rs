@@ -10,3 +10,4 @@
 mod access;
 mod journal;
 mod metrics;
+mod top;

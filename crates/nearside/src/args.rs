@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     /// Show what the running PoP knows.
     Status(StatusArgs),
+    /// Show what the running PoP does, live: regions, backends, routes and drains, as they change.
+    Top(TopArgs),
     /// Show what has changed, and when, and why.
     Journal(JournalArgs),
     /// Print the script by which a shell completes what is typed, names of regions and backends included.
@@ -345,6 +347,19 @@ pub(crate) struct StatusArgs {
     /// Show it anew each second; with --json, a document a line.
     #[arg(long)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// `nearside top`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct TopArgs {
+    /// Print one frame as plain text, for scripts; so it does where standard output is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How long a look lasts.
+    #[arg(long, value_name = "DURATION", value_parser = nearside_config::read_duration, default_value = "1s")]
+    pub(crate) every: Duration,
     #[command(flatten)]
     pub(crate) state: StateArgs,
 }

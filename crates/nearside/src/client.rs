@@ -25,9 +25,18 @@ pub(crate) fn nobody(folder: &Path) -> String {
 /// # Errors
 /// It cannot be asked, or answers nonsense.
 pub(crate) fn status(folder: &Path) -> anyhow::Result<Option<Value>> {
-    match ask(folder, "GET", "/status", PATIENCE)? {
+    let Some(body) = get(folder, "/status")? else { return Ok(None) };
+    Ok(Some(serde_json::from_str(&body).context("the status is no JSON")?))
+}
+
+/// A page of the PoP with this state folder; `None` when none runs there.
+///
+/// # Errors
+/// It cannot be asked, or has no such page.
+pub(crate) fn get(folder: &Path, page: &str) -> anyhow::Result<Option<String>> {
+    match ask(folder, "GET", page, PATIENCE)? {
         None => Ok(None),
-        Some((200, body)) => Ok(Some(serde_json::from_str(&body).context("the status is no JSON")?)),
+        Some((200, body)) => Ok(Some(body)),
         Some((status, body)) => bail!("the admin interface answered {status}: {}", body.trim()),
     }
 }

@@ -12,6 +12,7 @@ mod run;
 mod sample;
 mod simulate;
 mod status;
+mod top;
 mod upgrade;
 
 use crate::Done;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(args: Args) -> anyhow::Result<Done> {
         Command::Undrain(args) => drain::undrain(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Sample(args) => sample::run(args),
         Command::Completions(args) => completions::run(&args),

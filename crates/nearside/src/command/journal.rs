@@ -45,7 +45,9 @@ fn read(folder: &Path, span: Span) -> anyhow::Result<Page> {
 
 /// Where this comes from, and what is amiss with it.
 fn source(folder: &Path, page: &Page) -> String {
-    let mut text = format!("{}: {} entries from {} days", folder.display(), page.lines.len(), page.files);
+    let days = if page.files == 1 { "day" } else { "days" };
+    let entries = if page.lines.len() == 1 { "entry" } else { "entries" };
+    let mut text = format!("{}: {} {entries} from {} {days}", folder.display(), page.lines.len(), page.files);
     if page.files == 0 {
         text.push_str("; no nearside has written there in that time; name its folder with --state-dir");
     }
@@ -119,7 +121,8 @@ fn line_of(entry: &Value) -> String {
     format!("{time}  {kind:<11} {event:<12} {subject}  {change}  {says}  {why}\n")
 }
 
-fn cells(entry: &Value) -> [String; 7] {
+/// What is shown of an entry: time, kind, event, subject, change, who says so, why.
+pub(super) fn cells(entry: &Value) -> [String; 7] {
     let change = match (entry["from"].as_str(), entry["to"].as_str()) {
         (Some(from), Some(to)) if from == to => String::new(),
         (Some(from), Some(to)) => format!("{from} -> {to}"),

@@ -113,12 +113,13 @@ fn regions(status: &Value, now: u64) -> String {
     out::draw(&mut table)
 }
 
-fn share(share: Option<f64>) -> String {
+/// A share in percent, or a dash.
+pub(super) fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0))
 }
 
 /// Why a region has the requests of the last minute that it has; or why it has none.
-fn why(traffic: &Value) -> String {
+pub(super) fn why(traffic: &Value) -> String {
     let mut reasons: Vec<(&str, u64)> = traffic["reasons"]
         .as_object()
         .into_iter()
@@ -191,7 +192,8 @@ fn backends(status: &Value, now: u64) -> String {
     out::draw(&mut table)
 }
 
-fn rtt(backend: &Value) -> String {
+/// A round trip, and what it is worth.
+pub(super) fn rtt(backend: &Value) -> String {
     let Some(millis) = backend["rtt_ms"].as_f64() else { return "-".to_owned() };
     if backend["rtt_by"] == "distance" {
         return format!("~{millis:.1} ms");
@@ -205,7 +207,7 @@ fn rtt(backend: &Value) -> String {
 }
 
 /// What keeps a backend from its requests.
-fn note(backend: &Value, now: u64) -> String {
+pub(super) fn note(backend: &Value, now: u64) -> String {
     let left = |key: &str| backend[key].as_u64().map(|until| ago(until.saturating_sub(now) / 1000));
     if let Some(reason) = backend["drain"].as_str() {
         return format!("drained: {reason:?}");
@@ -240,7 +242,7 @@ fn tinted(text: &str, color: Option<Color>) -> Cell {
 }
 
 /// A time in its two greatest units.
-fn ago(seconds: u64) -> String {
+pub(super) fn ago(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
