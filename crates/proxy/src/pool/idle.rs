@@ -80,6 +80,10 @@ pub(super) struct Stack {
     list: Vec<Idle>,
     /// Many backends wait for a first request less long than for a further one, or longer.
     learned: [Option<Learned>; 2],
+    /// Whether one that came back from a request was asked for its round trip since the last sweep, and what it said: a
+    /// connection that is always at work is never found idle.
+    asked: bool,
+    returned: Option<Duration>,
 }
 
 /// What a sweep has found.
@@ -123,6 +127,9 @@ impl Stack {
             idle.keepalive = idle.keepalive.min(learned.keepalive);
         }
         if idle.used {
+            if !std::mem::replace(&mut self.asked, true) {
+                self.returned = round_trip::of_late(idle.io.wire());
+            }
             self.list.push(idle);
         } else {
             // Those that have carried something go first: their windows are open.
@@ -182,10 +189,13 @@ impl Stack {
         swept
     }
 
-    /// The least round trip that the connections used last have seen of late.
-    pub(super) fn round_trip(&self) -> Option<Duration> {
+    /// The least round trip that the connections used last have seen of late: those that are idle, and one that came back
+    /// since this was asked before.
+    pub(super) fn round_trip(&mut self) -> Option<Duration> {
+        self.asked = false;
+        let returned = self.returned.take();
         let last = self.list.iter().rev().take(ASKED);
-        last.filter_map(|idle| round_trip::of_late(idle.io.wire())).min()
+        last.filter_map(|idle| round_trip::of_late(idle.io.wire())).chain(returned).min()
     }
 
     /// Takes everything out.
@@ -278,6 +288,17 @@ pub(super) mod tests {
         settle().await;
         assert!(stack.take(later(0)).is_none());
         assert_eq!(gate.open(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_always_at_work_tells_its_round_trip_too() {
+        let gate = Arc::new(Gate::new());
+        let mut stack = Stack::default();
+        let (busy, _far) = idle(&gate, 55).await;
+        stack.push(busy, later(0));
+        let _busy = stack.take(later(0)).unwrap();
+        assert!(stack.round_trip().is_some());
+        assert!(stack.round_trip().is_none(), "it has carried nothing since");
     }
 
     #[tokio::test]

@@ -249,8 +249,9 @@ impl Slot {
             swept.spurned |= ended && !one.used && now < one.made + SPURNED;
             if ended || old { over.push(one) } else { state.shared.push(one) }
         }
+        let of_stack = state.stack.round_trip();
         let asked = state.shared.iter().filter_map(|shared| shared.connection.round_trip());
-        let round_trip = asked.chain(state.stack.round_trip()).min();
+        let round_trip = asked.chain(of_stack).min();
         drop(state);
         drop((swept.dead, over));
         Swept { round_trip, spurned: swept.spurned }
