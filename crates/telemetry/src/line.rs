@@ -5,8 +5,8 @@ mod ecs;
 
 use crate::field;
 use crate::record::{Record, Word};
+use nearside_core::Reason;
 use nearside_core::generation::{LogFormat, Stamp};
-use nearside_core::{Generation, Reason};
 use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,11 +35,7 @@ impl Lines {
     }
 
     fn json(&self, record: &Record, out: &mut Vec<u8>) {
-        let generation: &Generation = &record.generation;
-        let route = record.route.and_then(|id| generation.routes.route(id));
-        let backend = record.backend.and_then(|id| generation.backend(id));
-        let region = backend.and_then(|backend| generation.region(backend.region));
-        let pool = record.pool().and_then(|id| generation.pool(id));
+        let names = record.names();
 
         out.push(b'{');
         let mut line = Line { out };
@@ -63,10 +59,10 @@ impl Lines {
             line.number(field::STATUS, status);
         }
         line.optional(field::REASON, record.reason.map(Reason::name));
-        line.optional(field::ROUTE, route.map(|route| &*route.id));
-        line.optional(field::POOL, pool.map(|pool| &*pool.name));
-        line.optional(field::REGION, region.map(|region| &*region.name));
-        line.optional(field::BACKEND, backend.map(|backend| &*backend.name));
+        line.optional(field::ROUTE, names.route);
+        line.optional(field::POOL, names.pool);
+        line.optional(field::REGION, names.region);
+        line.optional(field::BACKEND, names.backend);
         line.number(field::TRIES, record.tries);
         line.micros(field::TOTAL_US, record.total);
         for (name, time) in [(field::CONNECT_US, record.connect), (field::FIRST_BYTE_US, record.first_byte)] {

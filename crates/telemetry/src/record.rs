@@ -59,6 +59,20 @@ impl Record {
         told || self.tries > 1 || self.status.is_none_or(|status| status >= 500)
     }
 
+    /// The names of what it went through.
+    pub(crate) fn names(&self) -> Names<'_> {
+        let generation: &Generation = &self.generation;
+        let backend = self.backend.and_then(|id| generation.backend(id));
+        let region = backend.and_then(|backend| generation.region(backend.region));
+        let pool = self.pool().and_then(|id| generation.pool(id));
+        Names {
+            route: self.route.and_then(|id| generation.routes.route(id)).map(|route| &*route.id),
+            pool: pool.map(|pool| &*pool.name),
+            region: region.map(|region| &*region.name),
+            backend: backend.map(|backend| &*backend.name),
+        }
+    }
+
     /// The pool that the request was for.
     #[must_use]
     pub fn pool(&self) -> Option<PoolId> {
@@ -68,6 +82,15 @@ impl Record {
             Action::Answer(_) => None,
         })
     }
+}
+
+/// What a record's ids are called in its generation, as far as it has any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) route: Option<&'a str>,
+    pub(crate) pool: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
+    pub(crate) backend: Option<&'a str>,
 }
 
 /// What a client spoke.

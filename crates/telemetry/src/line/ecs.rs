@@ -9,11 +9,7 @@ const VERSION: &str = "8.17.0";
 impl Lines {
     /// Appends the line of `record`. What the schema has no name for stands under `nearside`.
     pub(super) fn ecs(&self, record: &Record, out: &mut Vec<u8>) {
-        let generation = &record.generation;
-        let route = record.route.and_then(|id| generation.routes.route(id));
-        let backend = record.backend.and_then(|id| generation.backend(id));
-        let region = backend.and_then(|backend| generation.region(backend.region));
-        let pool = record.pool().and_then(|id| generation.pool(id));
+        let names = record.names();
         out.push(b'{');
         let mut line = Line { out };
         self.time(&mut line, "@timestamp", record.time);
@@ -55,10 +51,10 @@ impl Lines {
             line.word("nearside.authorization", words.authorization.as_ref());
         }
         line.optional("nearside.reason", record.reason.map(Reason::name));
-        line.optional("nearside.route", route.map(|route| &*route.id));
-        line.optional("nearside.pool", pool.map(|pool| &*pool.name));
-        line.optional("nearside.region", region.map(|region| &*region.name));
-        line.optional("nearside.backend", backend.map(|backend| &*backend.name));
+        line.optional("nearside.route", names.route);
+        line.optional("nearside.pool", names.pool);
+        line.optional("nearside.region", names.region);
+        line.optional("nearside.backend", names.backend);
         line.number("nearside.tries", record.tries);
         for (name, time) in
             [("nearside.connect_us", record.connect), ("nearside.first_byte_us", record.first_byte)]
