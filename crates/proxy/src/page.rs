@@ -5,7 +5,7 @@
 
 use nearside_core::Reason;
 use nearside_core::route::{Answer, LocationPart};
-use nearside_http::RequestHead;
+use nearside_http::{Edits, Known, Method, RequestHead, ResponseHead};
 use std::borrow::Cow;
 
 /// An answer made here.
@@ -49,6 +49,20 @@ impl Page {
             fields.push(("retry-after", "5".to_owned()));
         }
         Self { status, content_type, body: body.into(), fields }
+    }
+
+    /// Its head and what that needs besides, as the answer to a head that is not taken.
+    pub(crate) fn refusal(&self, reference: &[u8]) -> (ResponseHead, Edits) {
+        let mut edits = Edits::new();
+        edits.set(Known::XNearsideRef, reference);
+        edits.set(Known::ContentType, self.content_type.as_bytes());
+        for (name, value) in &self.fields {
+            // Our own names are tokens.
+            edits.set_name(name, value.as_bytes()).unwrap_or_default();
+        }
+        let mut head = ResponseHead::new();
+        head.begin(self.status, Method::Get);
+        (head, edits)
     }
 
     /// A redirect to `location`.

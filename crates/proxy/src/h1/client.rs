@@ -12,7 +12,7 @@ use crate::service::{Leave, Presence};
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
 use crate::stock::Stock;
 use nearside_http::{
-    Body, Edits, Fields, Gate, Known, Limits, Method, Persist, Progress, Refusal, RequestHead, ResponseHead,
+    Body, Edits, Fields, Gate, Limits, Method, Persist, Progress, Refusal, RequestHead, ResponseHead,
 };
 use nearside_http::{Version, request, status};
 use std::io;
@@ -177,14 +177,7 @@ impl Downstream {
 
     /// Answers a head that is not taken. The connection ends after it.
     pub(super) fn refuse(&mut self, page: &Page, reference: &[u8]) {
-        let mut edits = Edits::new();
-        edits.set(Known::XNearsideRef, reference);
-        edits.set(Known::ContentType, page.content_type.as_bytes());
-        for (name, value) in &page.fields {
-            edits.set_name(name, value.as_bytes()).unwrap_or_default();
-        }
-        let mut head = ResponseHead::new();
-        head.begin(page.status, Method::Get);
+        let (head, edits) = page.refusal(reference);
         let out = self.conn.output();
         head.write(&edits, Body::Length(page.body.len() as u64), Persist::Close, out);
         out.extend_from_slice(page.body.as_bytes());

@@ -4,7 +4,6 @@ use crate::deadline::Deadline;
 use crate::h2::client::Stream;
 use crate::page::Page;
 use crate::side::{Client, Length, Sink};
-use nearside_http::{Edits, Known, Method, ResponseHead};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,15 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers with a page.
 pub(super) async fn answer(stream: &mut Stream, page: &Page, reference: &[u8]) {
-    let mut edits = Edits::new();
-    edits.set(Known::XNearsideRef, reference);
-    edits.set(Known::ContentType, page.content_type.as_bytes());
-    for (name, value) in &page.fields {
-        // Our own names are tokens.
-        edits.set_name(name, value.as_bytes()).unwrap_or_default();
-    }
-    let mut head = ResponseHead::new();
-    head.begin(page.status, Method::Get);
+    let (head, edits) = page.refusal(reference);
     stream.answer(&head, &edits, Length::Known(page.body.len() as u64));
     let mut deadline = Deadline::default();
     deadline.set(Some(PATIENCE));
