@@ -1,25 +1,11 @@
 //! What a client may spend on frames that cost it little and us much.
 //!
-//! Each kind has a budget that useful work and time fill again; whoever exhausts one has to go, and so has who makes us reset
-//! one stream after the other by breaking rules.
+//! Whoever exhausts a budget has to go, and so has who makes us reset one stream after the other by breaking rules.
 
-use crate::h2::budget::{Allowance, Budget};
+use crate::h2::budget::{Allowance, Budget, Cheap};
 use nearside_http::h2::kind;
 use tokio::time::Instant;
 
-/// A reset costs four, and an opened stream earns one: a client that cancels less than a quarter of its requests is
-/// never cut, however fast it is.
-const RESET_COST: u32 = 4;
-const RESETS: Allowance = Allowance { burst: 200 * RESET_COST, per_second: 10 * RESET_COST };
-const SETTINGS: Allowance = Allowance { burst: 100, per_second: 1 };
-/// gRPC measures the path with a PING for each round trip in which data moves, so data sent earns some back.
-const PINGS: Allowance = Allowance { burst: 4_000, per_second: 1_000 };
-/// PRIORITY, and what the client knows and we do not, such as `PRIORITY_UPDATE`: browsers send a few for each stream.
-const OTHERS: Allowance = Allowance { burst: 1_000, per_second: 100 };
-const OTHERS_PER_STREAM: u32 = 8;
-/// A lawful client opens the windows of stream and connection at most once for each piece of data.
-const WINDOWS: Allowance = Allowance { burst: 10_000, per_second: 1_000 };
-const WINDOWS_PER_DATA: u32 = 4;
 /// DATA that carries nothing and ends nothing.
 const EMPTY: Allowance = Allowance { burst: 100, per_second: 1 };
 /// Streams beyond those that were offered: a client may open some before it has read how many there may be.
@@ -30,11 +16,7 @@ const FAULTS: u32 = 256;
 /// Counts the frames of one client.
 #[derive(Debug)]
 pub(super) struct Limits {
-    resets: Budget,
-    settings: Budget,
-    pings: Budget,
-    others: Budget,
-    windows: Budget,
+    cheap: Cheap,
     empty: Budget,
     refused: Budget,
     faults: u32,
@@ -44,11 +26,7 @@ impl Limits {
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
-            resets: Budget::new(RESETS, now),
-            settings: Budget::new(SETTINGS, now),
-            pings: Budget::new(PINGS, now),
-            others: Budget::new(OTHERS, now),
-            windows: Budget::new(WINDOWS, now),
+            cheap: Cheap::new(now),
             empty: Budget::new(EMPTY, now),
             refused: Budget::new(REFUSED, now),
             faults: 0,
@@ -57,19 +35,10 @@ impl Limits {
 
     /// Whether the client may send a frame of this kind.
     pub(super) fn allow(&mut self, kind: u8) -> bool {
-        match kind {
-            kind::DATA | kind::CONTINUATION => true,
-            kind::HEADERS => {
-                self.resets.earn(1);
-                self.others.earn(OTHERS_PER_STREAM);
-                true
-            }
-            kind::RESET => self.resets.spend(RESET_COST),
-            kind::SETTINGS => self.settings.spend(1),
-            kind::PING => self.pings.spend(1),
-            kind::WINDOW => self.windows.spend(1),
-            _ => self.others.spend(1),
+        if kind == kind::HEADERS {
+            self.cheap.opened();
         }
+        self.cheap.allow(kind)
     }
 
     /// Whether it may send DATA that says nothing.
@@ -90,8 +59,7 @@ impl Limits {
 
     /// Notes a piece of data that it is sent.
     pub(super) fn sent(&mut self) {
-        self.windows.earn(WINDOWS_PER_DATA);
-        self.pings.earn(1);
+        self.cheap.sent();
     }
 }
 

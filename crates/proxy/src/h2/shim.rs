@@ -5,23 +5,11 @@
 //! has a budget that useful work and time fill again; whoever exhausts one has to go. So has a backend whose first frame is
 //! not SETTINGS, of which the crate takes no notice, or whose frame is of a size that its kind cannot have.
 
-use crate::h2::budget::{Allowance, Budget};
+use crate::h2::budget::{Allowance, Budget, Cheap};
 use crate::h2::frames::Frames;
 use nearside_http::h2::{Head, kind};
 use tokio::time::Instant;
 
-/// A reset costs four, and a request earns one.
-const RESET_COST: u32 = 4;
-const RESETS: Allowance = Allowance { burst: 200 * RESET_COST, per_second: 10 * RESET_COST };
-const SETTINGS: Allowance = Allowance { burst: 100, per_second: 1 };
-/// gRPC measures the path with a PING for each round trip in which data moves, so data sent earns some back.
-const PINGS: Allowance = Allowance { burst: 4_000, per_second: 1_000 };
-/// What the backend knows and we do not.
-const OTHERS: Allowance = Allowance { burst: 1_000, per_second: 100 };
-const OTHERS_PER_STREAM: u32 = 8;
-/// A lawful backend opens the windows of stream and connection at most once for each piece of data.
-const WINDOWS: Allowance = Allowance { burst: 10_000, per_second: 1_000 };
-const WINDOWS_PER_DATA: u32 = 4;
 /// The heads that a backend sends for a request: 1xx ones, the final one, trailers.
 const HEADS: Allowance = Allowance { burst: 1_000, per_second: 10 };
 const HEADS_PER_STREAM: u32 = 32;
@@ -31,11 +19,7 @@ const HEADS_PER_STREAM: u32 = 32;
 pub(super) struct Shim {
     incoming: Frames,
     outgoing: Frames,
-    resets: Budget,
-    settings: Budget,
-    pings: Budget,
-    others: Budget,
-    windows: Budget,
+    cheap: Cheap,
     heads: Budget,
     opened: u32,
     begun: bool,
@@ -50,11 +34,7 @@ impl Shim {
         Self {
             incoming: Frames::default(),
             outgoing: Frames::of_client(),
-            resets: Budget::new(RESETS, now),
-            settings: Budget::new(SETTINGS, now),
-            pings: Budget::new(PINGS, now),
-            others: Budget::new(OTHERS, now),
-            windows: Budget::new(WINDOWS, now),
+            cheap: Cheap::new(now),
             heads: Budget::new(HEADS, now),
             opened: 0,
             begun: false,
@@ -75,15 +55,11 @@ impl Shim {
     pub(super) fn goes(&mut self, bytes: &[u8]) {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         outgoing.scan(bytes, |head| match head.kind {
-            kind::DATA => {
-                self.windows.earn(WINDOWS_PER_DATA);
-                self.pings.earn(1);
-            }
+            kind::DATA => self.cheap.sent(),
             kind::HEADERS => {
                 self.opened = self.opened.max(head.stream);
                 self.heads.earn(HEADS_PER_STREAM);
-                self.resets.earn(1);
-                self.others.earn(OTHERS_PER_STREAM);
+                self.cheap.opened();
             }
             _ => {}
         });
@@ -116,18 +92,10 @@ impl Shim {
     }
 
     fn count(&mut self, head: Head) -> bool {
+        self.goaway |= head.kind == kind::GOAWAY;
         match head.kind {
-            kind::DATA | kind::CONTINUATION => true,
             kind::HEADERS => self.heads.spend(1),
-            kind::RESET => self.resets.spend(RESET_COST),
-            kind::SETTINGS => self.settings.spend(1),
-            kind::PING => self.pings.spend(1),
-            kind::WINDOW => self.windows.spend(1),
-            kind::GOAWAY => {
-                self.goaway = true;
-                self.others.spend(1)
-            }
-            _ => self.others.spend(1),
+            kind => self.cheap.allow(kind),
         }
     }
 }
