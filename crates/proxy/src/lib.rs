@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod h1;
 pub mod h2;
 pub mod headers;
+mod inbox;
 pub mod io;
 pub mod live;
 pub mod page;

@@ -1,18 +1,16 @@
 //! A connection with its buffers, which are lent by the worker only while bytes are in them.
 
+use crate::inbox::Inbox;
 use crate::io::Io;
-use crate::stock::{BUFFER, Stock};
+use crate::stock::Stock;
 use bytes::BytesMut;
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite};
-
-/// What is read at once when more arrives than a lent buffer holds.
-const LARGE: usize = 64 * 1024;
+use tokio::io::AsyncWrite;
 
 /// Output that has gathered to this much is sent before more is taken, and a piece of this size is not copied.
 const ENOUGH: usize = 16 * 1024;
@@ -22,11 +20,7 @@ const ENOUGH: usize = 16 * 1024;
 pub(super) struct Conn {
     io: Io,
     stock: Arc<Stock>,
-    /// What was read; of it, `taken` bytes were consumed.
-    inbox: BytesMut,
-    taken: usize,
-    /// Whether the last read found more than a lent buffer holds.
-    large: bool,
+    inbox: Inbox,
     /// What is to be sent; of it, `sent` bytes were.
     outbox: BytesMut,
     sent: usize,
@@ -43,16 +37,7 @@ pub(super) struct Mark {
 
 impl Conn {
     pub(super) fn new(io: Io, stock: Arc<Stock>) -> Self {
-        Self {
-            io,
-            stock,
-            inbox: BytesMut::new(),
-            taken: 0,
-            large: false,
-            outbox: BytesMut::new(),
-            sent: 0,
-            left: 0,
-        }
+        Self { io, stock, inbox: Inbox::default(), outbox: BytesMut::new(), sent: 0, left: 0 }
     }
 
     pub(super) fn stock(&self) -> &Stock {
@@ -65,55 +50,17 @@ impl Conn {
 
     /// What was read and not consumed.
     pub(super) fn input(&self) -> &[u8] {
-        self.inbox.get(self.taken..).unwrap_or(&[])
+        self.inbox.unread()
     }
 
     /// Takes `count` bytes off the input.
     pub(super) fn consume(&mut self, count: usize) {
-        self.taken += count;
-        if self.taken >= self.inbox.len() {
-            self.inbox.clear();
-            self.taken = 0;
-        }
+        self.inbox.consume(count);
     }
 
-    /// Reads more input, behind what is there; 0 is the end of the stream. The buffer goes back when nothing came
-    /// and nothing is in it.
+    /// Reads more input, behind what is there; 0 is the end of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.make_room();
-        let room = self.inbox.capacity() - self.inbox.len();
-        let read = {
-            let reading = pin!(self.io.read_buf(&mut self.inbox));
-            reading.poll(cx)
-        };
-        match &read {
-            Poll::Ready(Ok(count)) if *count >= room => self.large = true,
-            Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
-            _ => {}
-        }
-        if self.inbox.is_empty() {
-            self.stock.give_back(mem::take(&mut self.inbox));
-        }
-        read
-    }
-
-    fn make_room(&mut self) {
-        if self.inbox.capacity() > self.inbox.len() && (!self.inbox.is_empty() || !self.large) {
-            return;
-        }
-        if self.inbox.is_empty() {
-            if self.large && self.inbox.capacity() < LARGE {
-                self.stock.give_back(mem::replace(&mut self.inbox, BytesMut::with_capacity(LARGE)));
-            } else if self.inbox.capacity() == 0 {
-                self.inbox = self.stock.lend();
-            }
-        } else if self.taken > 0 {
-            self.inbox.copy_within(self.taken.., 0);
-            self.inbox.truncate(self.inbox.len() - self.taken);
-            self.taken = 0;
-        } else {
-            self.inbox.reserve(self.inbox.len().max(BUFFER));
-        }
+        self.inbox.poll_read(&mut self.io, &self.stock, cx)
     }
 
     /// Whether the socket holds bytes that were not read: asked of the kernel, since the reactor may not know yet.
@@ -214,7 +161,7 @@ impl Conn {
         if !self.is_quiet() {
             return None;
         }
-        for buffer in [self.inbox, self.outbox] {
+        for buffer in [self.inbox.into_buffer(), self.outbox] {
             if buffer.capacity() > 0 {
                 self.stock.give_back(buffer);
             }

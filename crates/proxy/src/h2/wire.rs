@@ -2,17 +2,14 @@
 
 use crate::deadline::Deadline;
 use crate::h2::outbox::Outbox;
-use crate::stock::{BUFFER, Stock};
-use bytes::BytesMut;
+use crate::inbox::Inbox;
+use crate::stock::Stock;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-
-/// What is read at once when more arrives than a lent buffer holds.
-const LARGE: usize = 64 * 1024;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How long a client may take nothing of what waits.
 const STALL: Duration = Duration::from_secs(30);
@@ -22,11 +19,7 @@ const STALL: Duration = Duration::from_secs(30);
 pub(super) struct Wire<T> {
     io: T,
     stock: Arc<Stock>,
-    /// What was read; of it, `taken` bytes were consumed.
-    inbox: BytesMut,
-    taken: usize,
-    /// Whether the last read found more than a lent buffer holds.
-    large: bool,
+    inbox: Inbox,
     /// Whether `io` may hold bytes that it has taken and not sent.
     unflushed: bool,
     stall: Deadline,
@@ -39,9 +32,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         Self {
             io,
             stock,
-            inbox: BytesMut::new(),
-            taken: 0,
-            large: false,
+            inbox: Inbox::default(),
             unflushed: false,
             stall: Deadline::default(),
             stalled_at: None,
@@ -55,51 +46,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// What was read and not consumed.
     pub(super) fn input(&self) -> &[u8] {
-        self.inbox.get(self.taken..).unwrap_or_default()
+        self.inbox.unread()
     }
 
     /// Takes `count` bytes off the input.
     pub(super) fn consume(&mut self, count: usize) {
-        self.taken += count;
-        if self.taken >= self.inbox.len() {
-            self.inbox.clear();
-            self.taken = 0;
-        }
+        self.inbox.consume(count);
     }
 
-    /// Reads more input, behind what is there; 0 is the end of the stream. The buffer goes back when nothing came and
-    /// nothing is in it.
+    /// Reads more input, behind what is there; 0 is the end of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.make_room();
-        let room = self.inbox.capacity() - self.inbox.len();
-        let read = pin!(self.io.read_buf(&mut self.inbox)).poll(cx);
-        match &read {
-            Poll::Ready(Ok(count)) if *count >= room => self.large = true,
-            Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
-            _ => {}
-        }
-        if self.inbox.is_empty() {
-            self.stock.give_back(std::mem::take(&mut self.inbox));
-        }
-        read
-    }
-
-    fn make_room(&mut self) {
-        if self.inbox.is_empty() {
-            if self.large && self.inbox.capacity() < LARGE {
-                self.stock.give_back(std::mem::replace(&mut self.inbox, BytesMut::with_capacity(LARGE)));
-            } else if self.inbox.capacity() == 0 {
-                self.inbox = self.stock.lend();
-            }
-        } else if self.inbox.capacity() == self.inbox.len() {
-            if self.taken > 0 {
-                self.inbox.copy_within(self.taken.., 0);
-                self.inbox.truncate(self.inbox.len() - self.taken);
-                self.taken = 0;
-            } else {
-                self.inbox.reserve(self.inbox.len().max(BUFFER));
-            }
-        }
+        self.inbox.poll_read(&mut self.io, &self.stock, cx)
     }
 
     /// Sends what waits.
