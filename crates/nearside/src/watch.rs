@@ -6,18 +6,21 @@
 
 mod spots;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use spots::Spots;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How long files have to rest before they are read: long enough for an editor or a deployment to write them all.
+/// How long files have to rest before they are read while one of them may be half written ...
 const REST: Duration = Duration::from_millis(50);
+/// ... and once it was closed, or has come by a rename: an editor or a deployment goes on with its next one sooner.
+const WHOLE_REST: Duration = Duration::from_millis(20);
 /// How long restless files are waited for.
 const LONGEST: Duration = Duration::from_millis(500);
 
@@ -31,6 +34,8 @@ pub(crate) struct Watch {
 #[derive(Default)]
 struct Shared {
     spots: Mutex<Spots>,
+    /// Whether the file of the last event may be half written.
+    half: AtomicBool,
     changed: Notify,
 }
 
@@ -44,9 +49,11 @@ impl Watch {
         let own = Arc::clone(&shared);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error may stand for events that were lost.
-            if event.is_ok_and(|event| !own.concerns(&event)) {
+            if event.as_ref().is_ok_and(|event| !own.concerns(event)) {
                 return;
             }
+            let half = event.map_or(true, |event| leaves_half(event.kind));
+            own.half.store(half, Ordering::Relaxed);
             own.changed.notify_one();
         })?;
         Ok(Self { watcher, folders: HashSet::new(), shared })
@@ -83,8 +90,9 @@ impl Watch {
         self.shared.changed.notified().await;
         let last = Instant::now() + LONGEST;
         loop {
-            let rest = (Instant::now() + REST).min(last);
-            if timeout_at(rest, self.shared.changed.notified()).await.is_err() {
+            let rest = if self.shared.half.load(Ordering::Relaxed) { REST } else { WHOLE_REST };
+            let until = (Instant::now() + rest).min(last);
+            if timeout_at(until, self.shared.changed.notified()).await.is_err() {
                 return;
             }
         }
@@ -104,6 +112,14 @@ impl Shared {
         let spots = self.spots.lock().unwrap_or_else(PoisonError::into_inner);
         event.paths.iter().any(|path| spots.holds(path))
     }
+}
+
+/// Whether more of the file may follow what was done to it.
+fn leaves_half(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(ModifyKind::Any | ModifyKind::Data(_))
+    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use tokio::time::timeout;
 
@@ -110,4 +111,22 @@ async fn a_burst_of_changes_is_one_change() {
     }
     place.sees("the burst").await;
     place.rests().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_is_waited_for_longer_than_one_that_is_whole() {
+    let place = Place::new("routes.yaml", |folder| fs::write(folder.join("routes.yaml"), "1").unwrap());
+    let half = || place.watch.shared.half.load(Ordering::Relaxed);
+    let mut file = fs::File::options().append(true).open(place.folder.join("routes.yaml")).unwrap();
+    file.write_all(b"2").unwrap();
+    place.sees("the first half").await;
+    assert!(half());
+    file.write_all(b"3").unwrap();
+    drop(file);
+    place.sees("the second half").await;
+    assert!(!half());
+    fs::write(place.folder.join("fresh"), "4").unwrap();
+    fs::rename(place.folder.join("fresh"), place.folder.join("routes.yaml")).unwrap();
+    place.sees("the rename").await;
+    assert!(!half());
 }
