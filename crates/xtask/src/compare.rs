@@ -10,7 +10,7 @@ mod meter;
 mod proxy;
 mod reload;
 mod scenario;
-mod server;
+
 mod setup;
 mod table;
 
@@ -158,10 +158,15 @@ impl Run<'_> {
         }
         let shape = Shape { hosts: 10 * MANY, pools: 100, ..Shape::USUAL };
         let proxies = self.start(shape, |name| name == "nearside")?;
-        let requests = self.arguments.requests;
-        let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
-        let title = "reload with 100,000 hosts and 1,000 backends, until in force".to_owned();
-        Ok(vec![Row { name: "R2", title, unit: "ms", costs, at_most: &[] }])
+        let mut rows = Vec::new();
+        for (marker, requests, beside) in [(1, 0, "nothing"), (2, self.arguments.requests, "full load")] {
+            let shape = Shape { marker, ..shape };
+            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
+            let title =
+                format!("reload with 100,000 hosts and 1,000 backends, until in force, beside {beside}");
+            rows.push(Row { name: "R2", title, unit: "ms", costs, at_most: &[] });
+        }
+        Ok(rows)
     }
 
     /// nearside alone, with its log and more to decide: S, beside what B has cost it.

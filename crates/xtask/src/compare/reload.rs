@@ -6,29 +6,35 @@ use super::table::Cost;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Milliseconds from the signal to the first answer of the new configuration, of the same shape as the one before, and how
-/// many requests failed beside it; `None` where the proxy has no such signal.
+/// many of so many requests failed beside it; `None` where the proxy has no such signal.
 ///
 /// # Errors
 /// When the new configuration never answers.
 pub(super) fn measure(setup: &Setup, proxy: &Proxy, shape: Shape, requests: usize) -> Result<Option<Cost>> {
-    let mut load = Command::new("h2load")
-        .args(["--h1", "-c16", &format!("-n{requests}"), &proxy.url(false, "/")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start h2load")?;
+    let mut load = Command::new("h2load");
+    load.args(["--h1", "-c16", &format!("-n{requests}"), &proxy.url(false, "/")]).stdout(Stdio::piped());
+    let load = (requests > 0).then(|| load.spawn()).transpose().context("cannot start h2load")?;
     let marker = shape.marker + 1;
     let changed = proxy.reload(setup, Shape { marker, ..shape })?;
     let begin = Instant::now();
     let took = if changed { Some(until(proxy, marker, begin)?) } else { None };
-    let mut told = String::new();
-    load.stdout.take().context("no output")?.read_to_string(&mut told)?;
-    load.wait()?;
+    let remark = match load {
+        Some(load) => account(load, requests)?,
+        None => None,
+    };
+    Ok(took.map(|took| Cost { figure: took.as_secs_f64() * 1000.0, remark }))
+}
+
+/// What became of the load's requests, if not all of them succeeded.
+fn account(load: Child, requests: usize) -> Result<Option<String>> {
+    let told = load.wait_with_output().context("h2load did not end")?;
+    let told = String::from_utf8_lossy(&told.stdout);
     let whole = told.contains(&format!("{requests} succeeded, 0 failed"));
-    Ok(took.map(|took| Cost { figure: took.as_secs_f64() * 1000.0, remark: remark(whole, &told) }))
+    Ok(remark(whole, &told))
 }
 
 fn remark(whole: bool, told: &str) -> Option<String> {
