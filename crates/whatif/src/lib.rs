@@ -6,6 +6,7 @@
 
 mod bound;
 mod demand;
+mod given;
 mod kinds;
 mod prove;
 mod scene;
@@ -18,6 +19,7 @@ mod fixture;
 
 pub use bound::{Bound, failover_bound};
 pub use demand::{Demand, Origin};
+pub use given::Given;
 pub use prove::{AT_ONCE, Dark, Decide, Hole, Proof, World, dark, prove, prove_with};
 pub use scene::{Entrance, Scene, mark};
 pub use serving::{Loss, Part, Serving, region_loss, serving};

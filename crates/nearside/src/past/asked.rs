@@ -4,8 +4,9 @@ use super::kept::{self, Again};
 use super::snapshot::Line;
 use anyhow::{Context, bail};
 use nearside_core::generation::Stamp;
-use nearside_core::{BackendId, Evidence, Generation, Now, PoolId, RegionId, RouteId, State};
+use nearside_core::{Generation, Now};
 use nearside_telemetry::journal::{EVIDENCE, Span, days, moment, pages, stamp};
+use nearside_whatif::Given;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +21,7 @@ pub(crate) struct Asked {
     /// What was live, and what is not as it was.
     pub(crate) again: Again,
     /// What was known.
-    pub(crate) evidence: Past,
+    pub(crate) evidence: Given,
     /// When, for the decision.
     pub(crate) now: Now,
     at: SystemTime,
@@ -62,7 +63,7 @@ impl Asked {
                 "{lines} lines of evidence around that time are unreadable (torn by a crash?)"
             ));
         }
-        let evidence = Past::of(&again.generation, &line);
+        let evidence = known(&again.generation, &line);
         let millis = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = Now::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
         Ok(Self { again, evidence, now, at, seen, line })
@@ -129,42 +130,11 @@ fn read_stamp(text: &str) -> Option<Stamp> {
 }
 
 /// The evidence of then.
-pub(crate) struct Past {
-    states: Vec<State>,
-    offered: Vec<u64>,
-    turn: u64,
-}
-
-impl Past {
-    fn of(generation: &Generation, line: &Line) -> Self {
-        let states = generation.backends.iter().map(|backend| {
-            line.backends.get(backend.key.as_str()).map(super::snapshot::Seen::state).unwrap_or_default()
-        });
-        let offered =
-            generation.regions.iter().map(|region| line.offered.get(&*region.name).copied().unwrap_or(0));
-        Self { states: states.collect(), offered: offered.collect(), turn: 0 }
-    }
-
-    /// The same at the turn with this number.
-    pub(crate) fn turned(&self, turn: u64) -> Self {
-        Self { states: self.states.clone(), offered: self.offered.clone(), turn }
-    }
-}
-
-impl Evidence for Past {
-    fn state(&self, backend: BackendId, _now: Now) -> State {
-        self.states.get(backend.index()).copied().unwrap_or_default()
-    }
-
-    fn turn(&self, _pool: PoolId) -> u64 {
-        self.turn
-    }
-
-    fn offered(&self, region: RegionId, _now: Now) -> u64 {
-        self.offered.get(region.index()).copied().unwrap_or(0)
-    }
-
-    fn route_in_flight(&self, _route: RouteId) -> u32 {
-        0
-    }
+fn known(generation: &Generation, line: &Line) -> Given {
+    let states = generation.backends.iter().map(|backend| {
+        line.backends.get(backend.key.as_str()).map(super::snapshot::Seen::state).unwrap_or_default()
+    });
+    let offered =
+        generation.regions.iter().map(|region| line.offered.get(&*region.name).copied().unwrap_or(0));
+    Given { states: states.collect(), offered: offered.collect(), turn: 0 }
 }

@@ -2,13 +2,13 @@
 
 use super::{PlaceShift, Unserved, shares, thousandths};
 use crate::demand::{Client, Demand, count};
+use crate::given::Given;
 use crate::kinds::Kinds;
 use crate::prove::places;
 use crate::scene::{Scene, region_of};
 use nearside_core::candidates::Set;
 use nearside_core::{
-    BackendId, Choice, ClassId, Evidence, Facts, Generation, Input, Now, PoolId, Reason, RegionId, RouteId,
-    State, Tried, decide,
+    Choice, ClassId, Facts, Generation, Input, Now, Reason, RegionId, RouteId, Tried, decide,
 };
 use std::net::SocketAddr;
 
@@ -172,7 +172,7 @@ impl Asker<'_> {
     pub(super) fn ask(&self, offered: &[f64]) -> Vec<Went> {
         let offered: Vec<u64> = offered.iter().copied().map(thousandths).collect();
         let mut at: Option<Client> = None;
-        let mut evidence = Assumed { states: Vec::new(), offered, turn: 0 };
+        let mut evidence = Given { states: Vec::new(), offered, turn: 0 };
         let went = |(turn, sample): (usize, &Sample)| {
             if at != Some(sample.client) {
                 at = Some(sample.client);
@@ -190,7 +190,7 @@ impl Asker<'_> {
         each.any(|(region, offered)| region.capacity.is_some_and(|capacity| thousandths(*offered) > capacity))
     }
 
-    fn one(&self, sample: &Sample, evidence: &Assumed) -> Went {
+    fn one(&self, sample: &Sample, evidence: &Given) -> Went {
         let Some(kind) = self.kinds.0.get(sample.kind) else { return Went::default() };
         let facts = Facts {
             place: sample.client.place,
@@ -206,30 +206,5 @@ impl Asker<'_> {
             }
             Choice::Forward(_) | Choice::Answer(_) | Choice::Refuse(..) => Went::default(),
         }
-    }
-}
-
-/// Evidence of a scene.
-struct Assumed {
-    states: Vec<State>,
-    offered: Vec<u64>,
-    turn: u64,
-}
-
-impl Evidence for Assumed {
-    fn state(&self, backend: BackendId, _now: Now) -> State {
-        self.states.get(backend.index()).copied().unwrap_or_default()
-    }
-
-    fn turn(&self, _pool: PoolId) -> u64 {
-        self.turn
-    }
-
-    fn offered(&self, region: RegionId, _now: Now) -> u64 {
-        self.offered.get(region.index()).copied().unwrap_or(0)
-    }
-
-    fn route_in_flight(&self, _route: RouteId) -> u32 {
-        0
     }
 }

@@ -9,6 +9,7 @@ use anyhow::bail;
 use nearside_core::Choice;
 use nearside_proxy::supposed::Reading;
 use nearside_telemetry::journal::moment;
+use nearside_whatif::Given;
 use serde_json::Value;
 use std::time::SystemTime;
 
@@ -29,11 +30,11 @@ pub(super) fn run(args: &ExplainArgs, at: SystemTime) -> anyhow::Result<Done> {
     let beliefs = beliefs(generation, args)?;
     let reading = Reading { generation, beliefs: &beliefs, geo: &asked.again.tables, now: asked.now };
     let question = question(args);
-    let outcomes = question.shares(&reading, |turn| asked.evidence.turned(turn), REQUESTS)?;
+    let evidence = |turn| Given { turn, ..asked.evidence.clone() };
+    let outcomes = question.shares(&reading, evidence, REQUESTS)?;
     // The steps are those of a request as most of them are.
     let turn = outcomes.first().map_or(0, |outcome| outcome.turn);
-    let (mut told, choice) =
-        question.at(turn).answer(&reading, Some(asked.pop()), &asked.evidence.turned(turn))?;
+    let (mut told, choice) = question.at(turn).answer(&reading, Some(asked.pop()), &evidence(turn))?;
     let shares = outcomes.iter().map(|outcome| {
         let mut told = explanation::outcome(generation, outcome.choice);
         if let Some(fields) = told.as_object_mut() {
