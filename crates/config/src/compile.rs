@@ -54,6 +54,7 @@ pub fn rebase(generation: &mut Generation, base: &Path) {
     let within = |path: &mut PathBuf| *path = base.join(&*path);
     generation.fleet.key_file.iter_mut().for_each(within);
     generation.geo.tables.iter_mut().for_each(within);
+    generation.observe.admin_token.iter_mut().for_each(within);
     generation.observe.access_log.path.iter_mut().for_each(within);
     for listener in &mut generation.listeners {
         if let ListenerKind::Tls { client_ca: Some(path), .. } = &mut listener.kind {

@@ -120,6 +120,7 @@ rules! {
         LISTENER_DUPLICATE = "config.listener_duplicate": "Two listeners, or a listener and the admin page, differ in address."
         LISTENER_MODE = "config.listener_mode": "A listener serves TLS or redirects; what belongs to TLS stands at TLS listeners."
         CLIENT_IP = "config.client_ip": "Who else says the client's address is a trusted hop; a socket needs none."
+        ADMIN_PUBLIC = "config.admin_public": "An admin address that other machines can reach has a token and certificates."
         REDIRECT_TARGET = "config.redirect_target": "A listener that redirects to HTTPS needs a TLS listener."
         NO_CERTIFICATE = "config.no_certificate": "A TLS listener needs certificates or `self_signed`."
         DEFAULT_CERTIFICATE = "config.default_certificate": "One certificate at most is the default."
@@ -134,6 +135,5 @@ rules! {
         UNVERIFIED = "config.unverified": "Backends' certificates are verified."
         GEO_STANDBY = "config.geo_standby": "A place is not sent to a region of standby backends alone."
         FAST_INTERVAL = "config.fast_interval": "A probe's fast interval is not longer than its interval."
-        ADMIN_PUBLIC = "config.admin_public": "The admin address is a loopback address."
     }
 }

@@ -212,6 +212,8 @@ pub struct Shutdown {
 pub struct Observe {
     /// A TCP address of the admin interface, besides its Unix socket.
     pub admin: Option<SocketAddr>,
+    /// The file of the secrets that open it there.
+    pub admin_token: Option<PathBuf>,
     /// Peers that may ask for a decision trace.
     pub debug_from: Box<[Cidr]>,
     /// What is written down of requests.

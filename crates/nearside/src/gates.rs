@@ -11,7 +11,7 @@ use nearside_core::Generation;
 use nearside_core::generation::{Drain, Pool};
 use nearside_geo::{Error as GeoError, Spec, Tables};
 use nearside_proxy::claims::{Beliefs, SEAL};
-use nearside_tls::{ClientTable, Clock, Homes, Keys, Problem, Table, Wanted};
+use nearside_tls::{ClientTable, Clock, Homes, Keys, Pass, Problem, Table, Wanted};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::format_description::well_known::Rfc3339;
@@ -65,6 +65,8 @@ pub(crate) struct Passed {
     pub(crate) geo: Tables,
     /// What homes are verified with.
     pub(crate) homes: Homes,
+    /// What opens the admin interface at its TCP address.
+    pub(crate) pass: Option<Pass>,
     /// What is doubtful.
     pub(crate) warnings: Report,
     /// The way from a key's path to its line.
@@ -98,12 +100,16 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
     let backend_tls = taken(client, &mut report);
     let geo = geo(&generation, around, &mut report);
     let homes = taken(Homes::load(&generation), &mut report);
+    let pass = match &generation.observe.admin_token {
+        Some(path) => taken(Pass::load(path), &mut report).map(Some),
+        None => Some(None),
+    };
     drains(&generation, &source, around.now, &mut report);
     bounds::failover(&generation, &source, &mut report);
     bounds::region_loss(&generation, &mut report);
-    match (certificates, backend_tls, geo.zip(homes)) {
-        (Some(certificates), Some(backend_tls), Some((geo, homes))) if !report.has_errors() => {
-            Ok(Passed { generation, certificates, backend_tls, geo, homes, warnings: report, source })
+    match (certificates.zip(backend_tls), geo.zip(homes), pass) {
+        (Some((certificates, backend_tls)), Some((geo, homes)), Some(pass)) if !report.has_errors() => {
+            Ok(Passed { generation, certificates, backend_tls, geo, homes, pass, warnings: report, source })
         }
         _ => Err(report),
     }

@@ -21,6 +21,7 @@ mod past;
 mod pop;
 mod question;
 mod reload;
+mod remains;
 mod rewrite;
 mod scrape;
 mod serve;

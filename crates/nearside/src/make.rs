@@ -25,7 +25,7 @@ impl Maker {
     /// The generation after the one with `number`.
     pub(crate) fn next(&self, passed: Passed, number: u64) -> Live {
         let hash = hash(&passed);
-        let Passed { mut generation, certificates, backend_tls, geo, homes, .. } = passed;
+        let Passed { mut generation, certificates, backend_tls, geo, homes, pass, .. } = passed;
         generation.stamp = Stamp { number: number + 1, hash };
         let generation = Arc::new(generation);
         let beliefs = Beliefs::new(&generation, certificates.seal(SEAL), homes);
@@ -37,6 +37,7 @@ impl Maker {
             evidence: Arc::new(self.registry.view(&generation, position)),
             cells: Arc::new(self.metrics.cells(&generation)),
             beliefs,
+            pass,
             prepared: Prepared::new(&generation, &self.pop.name),
             generation,
         }

@@ -13,7 +13,7 @@ use nearside_proxy::pool;
 use nearside_proxy::service::Shutdown;
 use nearside_telemetry::journal::{Entry, Journal};
 use nearside_telemetry::{Reload, Sink, field};
-use nearside_tls::{ClientTable, Clock};
+use nearside_tls::{ClientTable, Clock, Pass};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,7 +105,7 @@ impl Reloader {
             Ok(Err(report)) => return Look::Refused(report.to_string(), Some(report)),
             Ok(Ok(passed)) => passed,
         };
-        if make::hash(&passed) == live.generation.stamp.hash && same_clients(&passed, live) {
+        if make::hash(&passed) == live.generation.stamp.hash && is_same_here(&passed, live) {
             return Look::Same;
         }
         let fixed = gates::fixed(&live.generation, &passed.generation, &passed.source);
@@ -184,12 +184,12 @@ impl Reloader {
                 if path(&before) != path(&live) {
                     edge.access.turn(path(&live));
                 }
-                self.note(&chronicle::swapped(
-                    &before.generation,
-                    &live.generation,
-                    &changes,
-                    began.elapsed(),
-                ));
+                let mut entry =
+                    chronicle::swapped(&before.generation, &live.generation, &changes, began.elapsed());
+                let text = |live: &Live| story.kept(live.generation.stamp.number).map(|[_, text]| text);
+                entry.figure("text_before", text(&before));
+                entry.figure("text", text(&live));
+                self.note(&entry);
                 metrics.reloaded(Reload::Swapped);
                 info!(
                     { field::GENERATION } = &*live.prepared.stamp,
@@ -212,12 +212,16 @@ fn new_log<'a>(before: &Generation, next: &'a Generation) -> Option<&'a Path> {
     path.filter(|_| before.observe.access_log.path != next.observe.access_log.path)
 }
 
-/// Whether backends are dialled as before; what that depends on may differ from PoP to PoP, so that it is no part of
-/// a generation's hash.
-fn same_clients(passed: &Passed, live: &Live) -> bool {
+/// Whether backends are dialled as before, and the admin interface opens as before; what that depends on may differ from
+/// PoP to PoP, so that it is no part of a generation's hash.
+fn is_same_here(passed: &Passed, live: &Live) -> bool {
+    let opens = |pass: &Option<Pass>| pass.as_ref().map(Pass::identity);
     let pools = (0..passed.generation.pools.len()).map(PoolId::new);
     let identity = |table: &ClientTable, pool| table.pool(pool).map(|client| client.identity);
-    pools.into_iter().all(|pool| identity(&passed.backend_tls, pool) == identity(&live.backend_tls, pool))
+    opens(&passed.pass) == opens(&live.pass)
+        && pools
+            .into_iter()
+            .all(|pool| identity(&passed.backend_tls, pool) == identity(&live.backend_tls, pool))
 }
 
 /// Logs what is doubtful about a file that is taken.

@@ -1,5 +1,6 @@
 //! The rewriting of a file in one step: who reads it sees the old text or the new one, whole.
 
+use rustix::fs::Access;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -28,6 +29,16 @@ pub(crate) fn replace(path: &Path, old: &str, new: &str) -> io::Result<()> {
     }
     fresh.persist(&real)?;
     Ok(())
+}
+
+/// Whether [`replace`] may put something there.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn may_replace(path: &Path) -> io::Result<()> {
+    let real = fs::canonicalize(path)?;
+    drop(fs::OpenOptions::new().append(true).open(&real)?);
+    Ok(rustix::fs::access(real.parent().unwrap_or(Path::new("/")), Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// What leads from `old` to `new`, for patch(1).

@@ -14,7 +14,7 @@ use crate::story::Story;
 use crate::{admin, machine, scrape, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use nearside_config::Source;
+use nearside_config::{Report, Source};
 use nearside_core::Now;
 use nearside_health::{Clock, Memory, Registry, SystemResolver};
 use nearside_proxy::dial::{self, Dial};
@@ -103,9 +103,9 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
         journal: Arc::clone(&reloader.journal),
         shutdown: shutdown.clone(),
         predecessor: predecessor.clone(),
+        state: plan.state.as_path().into(),
     };
-    announce(&edge);
-    warn_of(&warnings);
+    announce(&edge, &warnings);
     let is_first = predecessor.is_none();
     let family = Arc::new(Family::new(plan.state.clone(), inherited.is_kept));
     let succession = Arc::new(Succession {
@@ -216,7 +216,7 @@ fn reloader(plan: &Plan, shutdown: &Shutdown) -> anyhow::Result<Reloader> {
     Ok(Reloader { file, state, maker, journal, shutdown: shutdown.clone() })
 }
 
-fn announce(edge: &Edge) {
+fn announce(edge: &Edge, warnings: &Report) {
     let live = edge.live.load_full();
     for listener in &live.generation.listeners {
         info!({ field::LISTENER } = %listener.bind, "listening");
@@ -231,6 +231,7 @@ fn announce(edge: &Edge) {
     for advice in machine::advice() {
         warn!({ field::CAUSE } = advice, "slow setting of this machine");
     }
+    warn_of(warnings);
 }
 
 /// Runs both services under pingora's server, which owns their threads.

@@ -8,6 +8,7 @@ use crate::past::History;
 use crate::share::{self, Examples};
 use crate::story::{Outcome, Story};
 use nearside_core::generation::{Drain, Generation, ListenerKind, PinnedSessions};
+use nearside_core::place::Place;
 use nearside_core::{Now, PoolId, RegionId};
 use nearside_health::BackendStatus;
 use nearside_proxy::live::{Edge, Live};
@@ -15,6 +16,7 @@ use nearside_proxy::service::{Phase, Shutdown};
 use nearside_telemetry::journal::Journal;
 use provenance::Provenance;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 
 /// All that the status is read from.
@@ -32,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) shutdown: Shutdown,
     /// The process before this one, which may still have something in flight.
     pub(crate) predecessor: Option<Arc<Predecessor>>,
+    /// Where the past is kept.
+    pub(crate) state: Arc<Path>,
 }
 
 impl Desk {
@@ -89,7 +93,7 @@ impl Desk {
             Phase::Closing | Phase::Ended => "closing",
         };
         json!({
-            "pop": { "name": &*self.edge.pop.name, "place": place },
+            "pop": { "name": &*self.edge.pop.name, "place": place, "at": at(self.edge.pop.place.as_ref()) },
             "pops": generation.fleet.pops,
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
@@ -109,6 +113,8 @@ impl Desk {
                 "deadline_s": generation.shutdown.deadline.as_secs_f64(),
             },
             "listeners": self.listeners(&live),
+            "certificates": certificates(&live),
+            "token": live.pass.is_some(),
             "authority": live.certificates.authority_file().map(|file| file.display().to_string()),
             "drains": drains(&live, &backends),
             "regions": regions(&live, &backends, &Provenance::of(&live, &examples, &self.history)),
@@ -149,6 +155,20 @@ impl Desk {
     }
 }
 
+/// Where a place is on a map: latitude and longitude, where they are known.
+fn at(place: Option<&Place>) -> Option<[f64; 2]> {
+    let position = place?.position?;
+    Some([position.lat(), position.lon()])
+}
+
+/// The certificates that clients are served with.
+fn certificates(live: &Live) -> Vec<Value> {
+    let each = live.certificates.held().iter().map(|held| {
+        json!({ "file": held.file.display().to_string(), "hosts": held.hosts, "expires": held.not_after })
+    });
+    each.collect()
+}
+
 /// Every mark, and how far it has come.
 fn drains(live: &Live, backends: &[BackendStatus]) -> Vec<Value> {
     let now = live.evidence.now();
@@ -184,6 +204,7 @@ fn regions(live: &Live, backends: &[BackendStatus], provenance: &Provenance) -> 
         json!({
             "name": &*region.name,
             "place": region.place.as_ref().map(|place| place.country.to_string()),
+            "at": at(region.place.as_ref()),
             "state": state(region.drain.as_ref(), in_flight, ends, now),
             "drain": region.drain.as_ref().map(mark),
             "marked_since": since.map(Now::as_millis),

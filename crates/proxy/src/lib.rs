@@ -19,6 +19,7 @@ pub mod io;
 pub mod live;
 pub mod page;
 pub mod pool;
+pub mod private;
 pub mod prober;
 mod refused;
 pub mod request;

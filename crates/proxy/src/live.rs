@@ -29,6 +29,8 @@ pub struct Live {
     pub cells: Arc<nearside_telemetry::Cells>,
     /// What is believed of what requests say of themselves.
     pub beliefs: Beliefs,
+    /// What opens the admin interface at its TCP address, where that asks for something.
+    pub pass: Option<nearside_tls::Pass>,
     /// What was written out once.
     pub prepared: Prepared,
 }

@@ -38,31 +38,46 @@ struct Wanted {
 pub(crate) struct Classes {
     classes: Vec<Class>,
     by_listener: Vec<Option<usize>>,
+    /// The class of the admin interface, where it speaks TLS.
+    admin: Option<usize>,
 }
 
 impl Classes {
+    /// The classes of these listeners, and with `admin` that of the admin interface.
     pub(crate) fn load(
-        listeners: &[Listener],
+        (listeners, admin): (&[Listener], bool),
         tls13_only: bool,
         clock: &Clock,
         findings: &mut Findings,
     ) -> Self {
         let mut all = Self::default();
+        let mut load = |all: &mut Self, key_path: &str, wanted: Wanted| {
+            all.classes.iter().position(|class| class.wanted == wanted).or_else(|| {
+                let class = findings.take(Class::load(key_path, wanted, tls13_only, clock))?;
+                all.classes.push(class);
+                Some(all.classes.len() - 1)
+            })
+        };
         for (index, listener) in listeners.iter().enumerate() {
             let ListenerKind::Tls { h2, h1, client_ca } = &listener.kind else {
                 all.by_listener.push(None);
                 continue;
             };
             let wanted = Wanted { h2: *h2, h1: *h1, client_ca: client_ca.clone() };
-            let known = all.classes.iter().position(|class| class.wanted == wanted).or_else(|| {
-                let key_path = format!("listeners[{index}].client_ca");
-                let class = findings.take(Class::load(&key_path, wanted, tls13_only, clock))?;
-                all.classes.push(class);
-                Some(all.classes.len() - 1)
-            });
+            let known = load(&mut all, &format!("listeners[{index}].client_ca"), wanted);
             all.by_listener.push(known);
         }
+        if admin {
+            let wanted = Wanted { h2: false, h1: true, client_ca: None };
+            all.admin = load(&mut all, "observe.admin", wanted);
+        }
         all
+    }
+
+    /// The class of the admin interface, with its number.
+    pub(crate) fn admin(&self) -> Option<(usize, &Class)> {
+        let index = self.admin?;
+        Some((index, self.classes.get(index)?))
     }
 
     /// The class of a listener, with its number.
@@ -71,8 +86,9 @@ impl Classes {
         Some((index, self.classes.get(index)?))
     }
 
+    /// Whether no listener speaks TLS.
     pub(crate) fn is_empty(&self) -> bool {
-        self.classes.is_empty()
+        self.by_listener.iter().all(Option::is_none)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -27,7 +27,7 @@ pub struct Keys {
 pub(crate) struct Secret(hmac::Key);
 
 impl Secret {
-    fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
@@ -133,7 +133,7 @@ pub(crate) fn secrets(key_path: &str, path: &Path, bytes: &[u8]) -> Result<Vec<S
 }
 
 /// A line of hex digits alone is hex, even where it could be base64 too.
-fn decode(line: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(line: &str) -> Option<Vec<u8>> {
     let line = line.as_bytes();
     let encodings = [HEXLOWER_PERMISSIVE, BASE64, BASE64_NOPAD, BASE64URL_NOPAD];
     encodings.iter().find_map(|encoding| encoding.decode(line).ok())

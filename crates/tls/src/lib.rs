@@ -1,7 +1,8 @@
 //! Knows which certificate a name gets; holds the rustls configurations of a generation.
 //!
 //! [`Table`] answers clients: by the name they ask for, at the listener they reach. [`ClientTable`] dials
-//! backends. [`Seal`] signs for the fleet what clients carry, and [`Homes`] verifies what others have signed. All are
+//! backends. [`Seal`] signs for the fleet what clients carry, and [`Homes`] verifies what others have signed. [`Pass`]
+//! opens the admin interface. All are
 //! built aside, report every problem at once, and never change afterwards.
 
 mod authority;
@@ -14,6 +15,7 @@ mod identity;
 mod keys;
 mod names;
 mod pair;
+mod pass;
 mod pem;
 mod problem;
 mod provider;
@@ -32,6 +34,7 @@ pub use clock::Clock;
 pub use homes::{Doubt, Homes};
 pub use identity::Identity;
 pub use keys::Keys;
+pub use pass::{Pass, SESSION};
 pub use problem::{Problem, Warning};
 pub use seal::Seal;
 pub use table::{Held, Table, UNRECOGNIZED_NAME, Wanted};

@@ -1,7 +1,7 @@
 //! The table of a generation: which certificate a name gets, and the configuration that serves it.
 
 use crate::authority::{Authority, seconds};
-use crate::class::{Certificate, Classes};
+use crate::class::{Certificate, Class, Classes};
 use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::names::Names;
@@ -35,6 +35,8 @@ pub struct Wanted<'a> {
     pub hosts: Vec<&'a Pattern>,
     /// Where clients connect.
     pub listeners: &'a [Listener],
+    /// Whether the admin interface speaks TLS too: other machines can reach it.
+    pub admin: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -42,7 +44,8 @@ impl<'a> Wanted<'a> {
     #[must_use]
     pub fn of(generation: &'a Generation) -> Self {
         let hosts = generation.routes.routes().iter().flat_map(|route| route.hosts.iter()).collect();
-        Self { tls: &generation.tls, hosts, listeners: &generation.listeners }
+        let admin = generation.observe.admin.is_some_and(|admin| !admin.ip().is_loopback());
+        Self { tls: &generation.tls, hosts, listeners: &generation.listeners, admin }
     }
 }
 
@@ -84,7 +87,12 @@ impl Table {
     ) -> Result<(Self, Vec<Warning>), Vec<Problem>> {
         let mut findings = Findings::default();
         let (provider, now) = (provider(Order::AesFirst), seconds(keys.clock()));
-        let classes = Classes::load(wanted.listeners, wanted.tls.tls13_only, keys.clock(), &mut findings);
+        let classes = Classes::load(
+            (wanted.listeners, wanted.admin),
+            wanted.tls.tls13_only,
+            keys.clock(),
+            &mut findings,
+        );
         let served = sources::load(&wanted.tls.certificates, &provider, now, &mut findings);
         let signed = wanted.tls.self_signed.then(|| {
             let authority = findings.take(Authority::open(state_dir, keys.clock(), &provider));
@@ -113,7 +121,16 @@ impl Table {
     /// closed with [`UNRECOGNIZED_NAME`].
     #[must_use]
     pub fn config_for(&self, hello: &ClientHello<'_>, listener: usize) -> Option<Arc<ServerConfig>> {
-        let class = self.classes.of(listener)?;
+        self.config(hello, self.classes.of(listener)?)
+    }
+
+    /// The same at the admin interface, where it speaks TLS.
+    #[must_use]
+    pub fn config_for_admin(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        self.config(hello, self.classes.admin()?)
+    }
+
+    fn config(&self, hello: &ClientHello<'_>, class: (usize, &Class)) -> Option<Arc<ServerConfig>> {
         let order = Order::suiting(hello.cipher_suites());
         let lower;
         let name = match hello.server_name() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn watched(generation: &Generation) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = generation.fleet.key_file.iter().cloned().collect();
+    paths.extend(generation.observe.admin_token.clone());
     for source in &generation.tls.certificates {
         match source {
             CertificateSource::Pattern(pattern) => paths.push(fixed_part(pattern)),

@@ -133,6 +133,20 @@ const TOOLS: &[Tool] = &[
         needs: &[Need::Test],
     },
     Tool {
+        program: "chromium",
+        package: "chromium",
+        by: By::Apt,
+        why: "shows the page",
+        needs: &[Need::Test],
+    },
+    Tool {
+        program: "chromedriver",
+        package: "chromium-driver",
+        by: By::Apt,
+        why: "drives Chromium",
+        needs: &[Need::Test],
+    },
+    Tool {
         program: "openssl",
         package: "openssl",
         by: By::Apt,

@@ -183,6 +183,7 @@ fn live(generation: Generation, metrics: &Metrics, state: &TempDir) -> Live {
         evidence: Arc::new(registry.view(&generation, None)),
         cells: Arc::new(metrics.cells(&generation)),
         beliefs,
+        pass: None,
         prepared: Prepared::new(&generation, "fuzz1"),
         generation,
     }

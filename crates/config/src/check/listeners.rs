@@ -19,14 +19,31 @@ pub(super) fn check(document: &Document, found: &mut Found<'_>) {
     }
     if let Some(admin) = document.observe.admin {
         taken(admin, "observe.admin".to_owned(), &mut seen, found);
-        if !admin.ip().is_loopback() {
-            let message = format!("the admin page at {admin} can be reached from other machines");
-            let finding = Finding::new(rule::ADMIN_PUBLIC, message);
-            found.at("observe.admin".to_owned(), finding.hint("bind it to 127.0.0.1, or fence it off"));
-        }
+        check_admin(admin, document, found);
     }
     check_tls(document, found);
     check_loops(document, &seen, found);
+}
+
+/// What other machines can reach tells and does nothing without a secret, and the secret travels over TLS.
+fn check_admin(admin: SocketAddr, document: &Document, found: &mut Found<'_>) {
+    if admin.ip().is_loopback() {
+        return;
+    }
+    let is_certified = !document.tls.certificates.is_empty() || document.tls.self_signed;
+    let (what, hint) = match (&document.observe.admin_token, is_certified) {
+        (None, _) => (
+            "without a token",
+            "name a file under `observe.admin_token` (openssl rand -hex 32 makes one), or bind it to 127.0.0.1",
+        ),
+        (Some(_), false) => (
+            "without a certificate for TLS",
+            "name one in `tls.certificates`, set `tls.self_signed: true` for development, or bind it to 127.0.0.1",
+        ),
+        (Some(_), true) => return,
+    };
+    let message = format!("the admin page at {admin} can be reached from other machines {what}");
+    found.at("observe.admin".to_owned(), Finding::new(rule::ADMIN_PUBLIC, message).hint(hint));
 }
 
 fn taken(bind: SocketAddr, path: String, seen: &mut HashMap<SocketAddr, String>, found: &mut Found<'_>) {

@@ -56,6 +56,7 @@ pub(super) fn shutdown(shutdown: &document::Shutdown) -> Shutdown {
 pub(super) fn observe(observe: &document::Observe) -> Observe {
     Observe {
         admin: observe.admin,
+        admin_token: observe.admin_token.clone(),
         debug_from: observe.debug_from.iter().copied().collect(),
         access_log: access_log(&observe.access_log),
         journal: Journal { keep: observe.journal.keep.0 },

@@ -180,6 +180,8 @@ document! {
     Observe {
         /// A TCP address for the admin page and Prometheus, besides the Unix socket in the state folder.
         admin: Option<SocketAddr> = None,
+        /// A file with what those who ask at the TCP address have to know, one secret a line in hex or base64, at least 32 bytes each; any of them opens. An address that other machines can reach needs one, and is served over TLS.
+        admin_token: Option<PathBuf> = None,
         /// The peers that may ask for `X-Nearside-Explain`.
         debug_from: Vec<Cidr> = Vec::new(),
         /// The access log.

@@ -1,6 +1,8 @@
 //! The sockets of the admin interface.
 
-use super::{answer, is_upgrade, upgrade};
+use super::Counter;
+use super::entry::Way;
+use super::events::Feed;
 use crate::handover::Succession;
 use crate::state;
 use crate::status::Desk;
@@ -8,6 +10,7 @@ use anyhow::{Context, bail};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use nearside_proxy::private;
 use nearside_proxy::service::{Phase, Shutdown};
 use std::convert::Infallible;
 use std::fs;
@@ -20,18 +23,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// The longest path of a Unix socket, without its end (`sun_path`, unix(7)).
 const LONGEST_PATH: usize = 107;
 /// Connections at one time, on each socket.
 const CONNECTIONS: usize = 64;
-/// How long a connection may last: scrapes and questions are short.
+/// How long a connection may last after a request: scrapes and questions are short, and events end before.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// How long to wait when the system has no descriptors left.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The sockets, for whoever accepts on them.
 #[derive(Debug)]
@@ -123,13 +129,24 @@ impl Admin {
     /// Answers until it is cancelled, or until a successor does. To be called once.
     pub(crate) async fn serve(&mut self, desk: &Desk, succession: &Arc<Succession>) -> io::Result<()> {
         let Some(Listening { unix, tcp }) = self.0.take() else { return Ok(()) };
+        let feed = Arc::new(Feed::open());
+        let counter =
+            Counter { desk: desk.clone(), succession: Arc::clone(succession), feed: Arc::clone(&feed) };
         let mut doors = JoinSet::new();
         let door = Door::Unix(tokio::net::UnixListener::from_std(unix)?);
-        doors.spawn(door.serve(desk.clone(), Arc::clone(succession)));
-        if let Some((_, listener)) = tcp {
-            let door = Door::Tcp(tokio::net::TcpListener::from_std(listener)?);
-            doors.spawn(door.serve(desk.clone(), Arc::clone(succession)));
+        doors.spawn(door.serve(counter.clone()));
+        if let Some((address, listener)) = tcp {
+            // What other machines can reach speaks TLS; the file that says so has certificates and a token.
+            let way = if address.ip().is_loopback() { Way::Plain } else { Way::Tls };
+            let door = Door::Tcp(tokio::net::TcpListener::from_std(listener)?, way);
+            doors.spawn(door.serve(counter));
         }
+        tokio::select! {
+            () = feed.tell(desk) => {}
+            () = left(&desk.shutdown) => {}
+        }
+        // Pages that are open ask the successor.
+        feed.close();
         while doors.join_next().await.is_some() {}
         Ok(())
     }
@@ -146,24 +163,34 @@ async fn left(shutdown: &Shutdown) {
 /// A socket that accepts.
 enum Door {
     Unix(tokio::net::UnixListener),
-    Tcp(tokio::net::TcpListener),
+    Tcp(tokio::net::TcpListener, Way),
 }
 
-/// A connection of either kind.
+/// A connection of any kind.
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
+/// A connection as it was accepted.
+enum Accepted {
+    Clear(Box<dyn Duplex>),
+    Tls(TcpStream),
+}
+
 impl Door {
-    async fn accept(&self) -> io::Result<Box<dyn Duplex>> {
+    async fn accept(&self) -> io::Result<Accepted> {
         Ok(match self {
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => Accepted::Clear(Box::new(listener.accept().await?.0)),
+            Self::Tcp(listener, Way::Tls) => Accepted::Tls(listener.accept().await?.0),
+            Self::Tcp(listener, _) => Accepted::Clear(Box::new(listener.accept().await?.0)),
         })
     }
 
-    async fn serve(self, desk: Desk, succession: Arc<Succession>) {
-        let over_tcp = matches!(self, Self::Tcp(_));
+    async fn serve(self, counter: Counter) {
+        let way = match self {
+            Self::Unix(_) => Way::Unix,
+            Self::Tcp(_, way) => way,
+        };
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -173,16 +200,26 @@ impl Door {
             let accepted = tokio::select! {
                 // First, so that nobody who was told of the successor is answered here.
                 biased;
-                () = left(&desk.shutdown) => break,
+                () = left(&counter.desk.shutdown) => break,
                 accepted = self.accept() => accepted,
             };
-            let Ok(stream) = accepted else {
+            let Ok(accepted) = accepted else {
                 sleep(NO_DESCRIPTORS).await;
                 continue;
             };
-            let (desk, succession) = (desk.clone(), Arc::clone(&succession));
+            let counter = counter.clone();
             connections.spawn(async move {
-                converse(stream, &desk, &succession, over_tcp).await;
+                let stream = match accepted {
+                    Accepted::Clear(stream) => Some(stream),
+                    Accepted::Tls(stream) => {
+                        let live = counter.desk.edge.live.load_full();
+                        let secured = timeout(HANDSHAKE, private::accept(stream, &live.certificates));
+                        secured.await.ok().flatten().map(|stream| Box::new(stream) as Box<dyn Duplex>)
+                    }
+                };
+                if let Some(stream) = stream {
+                    converse(stream, &counter, way).await;
+                }
                 drop(place);
             });
         }
@@ -191,25 +228,37 @@ impl Door {
     }
 }
 
-async fn converse(stream: Box<dyn Duplex>, desk: &Desk, succession: &Arc<Succession>, over_tcp: bool) {
+async fn converse(stream: Box<dyn Duplex>, counter: &Counter, way: Way) {
+    let (renew, until) = watch::channel(Instant::now() + LIFETIME);
     let service = service_fn(async |request| {
-        Ok::<_, Infallible>(if is_upgrade(&request, over_tcp) {
-            upgrade(desk, succession).await
-        } else {
-            answer(desk, &request, over_tcp)
-        })
+        renew.send_replace(Instant::now() + LIFETIME);
+        Ok::<_, Infallible>(counter.answer(request, way).await)
     });
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     let whole = async {
         tokio::select! {
-            ended = connection.as_mut() => ended,
+            // A client that breaks off has its answer, or does not want one.
+            ended = connection.as_mut() => drop(ended),
             // What comes next is the successor's to answer, on a connection of its own.
-            () = left(&desk.shutdown) => {
+            () = left(&counter.desk.shutdown) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                drop(connection.await);
             }
         }
     };
-    // A client that breaks off has its answer, or does not want one.
-    drop(timeout(LIFETIME, whole).await);
+    tokio::select! {
+        () = whole => {}
+        () = passed(&until) => {}
+    }
+}
+
+/// Ready once the moment has passed, which may be put off meanwhile.
+async fn passed(until: &watch::Receiver<Instant>) {
+    loop {
+        let moment = *until.borrow();
+        if Instant::now() >= moment {
+            return;
+        }
+        sleep_until(moment).await;
+    }
 }

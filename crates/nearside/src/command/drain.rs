@@ -1,14 +1,13 @@
 //! `nearside drain` and `undrain`: the mark in the file, and the wait until it holds.
 
 mod progress;
-mod remains;
 
 use crate::args::{DrainArgs, StateArgs, UndrainArgs, WaitArgs};
+use crate::remains::{self, Objections};
 use crate::{Done, client, file, out, rewrite, state};
 use anyhow::{Context, bail};
 use nearside_config::edit::{self, EditError, Mark, Target};
 use progress::Progress;
-use remains::Objections;
 use serde_json::Value;
 use std::env;
 use std::fs;

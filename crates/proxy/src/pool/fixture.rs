@@ -127,6 +127,7 @@ fn live(
         evidence: Arc::new(registry.view(&generation, None)),
         cells: Arc::new(metrics.cells(&generation)),
         beliefs,
+        pass: None,
         prepared: Prepared::new(&generation, "test1"),
         generation,
     }

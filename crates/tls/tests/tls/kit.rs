@@ -175,8 +175,12 @@ impl Site {
     }
 
     pub(crate) fn load(&self) -> Loaded {
-        let wanted =
-            Wanted { tls: &self.tls, hosts: self.hosts.iter().collect(), listeners: &self.listeners };
+        let wanted = Wanted {
+            tls: &self.tls,
+            hosts: self.hosts.iter().collect(),
+            listeners: &self.listeners,
+            admin: false,
+        };
         Table::load(&wanted, &self.keys(), &self.path("state"))
     }
 

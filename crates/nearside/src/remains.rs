@@ -6,19 +6,21 @@ use serde_json::Value;
 
 /// What speaks against a mark.
 #[derive(Debug, Default)]
-pub(super) struct Objections {
+pub(crate) struct Objections {
     /// Why it is refused.
-    pub(super) grave: Vec<String>,
+    pub(crate) grave: Vec<String>,
     /// What nobody knows.
-    pub(super) doubtful: Vec<String>,
+    pub(crate) doubtful: Vec<String>,
     /// On what the figures rest.
-    pub(super) basis: String,
+    pub(crate) basis: String,
+    /// What each region carries before and after.
+    pub(crate) regions: Vec<Value>,
 }
 
 /// What speaks against the change from `old` to `new`, by what the running PoP has measured where one runs: a region
 /// that would get more than it is declared for, and requests that nothing would serve that is well, though something does
 /// now. Without one, all backends are taken for well, and regions carry what they are declared for.
-pub(super) fn objections(old: &str, new: &str, status: Option<&Value>) -> Objections {
+pub(crate) fn objections(old: &str, new: &str, status: Option<&Value>) -> Objections {
     let (Ok((before, ..)), Ok((after, ..))) = (nearside_config::load(old), nearside_config::load(new)) else {
         return Objections::default();
     };
@@ -31,7 +33,8 @@ pub(super) fn objections(old: &str, new: &str, status: Option<&Value>) -> Object
     let mut grave = forecast::overloaded(&before, &shift);
     grave.extend(forecast::dark(&before, &shift));
     let doubtful = forecast::doubtful(&before, &shift);
-    Objections { grave, doubtful, basis: forecast::basis(&load, before.fleet.pops) }
+    let (basis, regions) = (forecast::basis(&load, before.fleet.pops), forecast::regions(&before, &shift));
+    Objections { grave, doubtful, basis, regions }
 }
 
 #[cfg(test)]
