@@ -10,7 +10,7 @@ mod meter;
 mod proxy;
 mod reload;
 mod scenario;
-
+mod server;
 mod setup;
 mod table;
 
