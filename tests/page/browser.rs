@@ -76,8 +76,15 @@ impl Browser {
         });
         let Value::Object(wanted) = wanted else { unreachable!("it is an object") };
         let address = format!("http://127.0.0.1:{port}");
-        let connect = async || connect(&address, wanted.clone()).await;
-        let client = nearside_tests::eventually("a browser", connect).await;
+        let begun = async {
+            loop {
+                if let Some(client) = connect(&address, wanted.clone()).await {
+                    return client;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let client = tokio::time::timeout(PATIENCE, begun).await.expect("a browser begins");
         Some(Self { client, driver, _turn: turn, _profile: profile })
     }
 

@@ -174,3 +174,34 @@ async fn what_other_machines_can_reach_speaks_tls_and_wants_the_token() {
     let plain = Client::new().get(format!("http://127.0.0.1:{port}/status")).bearer_auth(TOKEN).send().await;
     assert!(plain.is_err_and(|error| !error.is_status()), "nothing is said in the clear");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_open_follows_an_upgrade() {
+    let scene = Scene::new("{ admin: \"ADMIN\" }").await;
+    // Each time by a connection of its own: one that was kept may be closed in the moment in which it is used.
+    let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let events = || client.get(format!("http://{}/events", scene.admin)).send();
+    // What comes until a status is whole, and whose it is.
+    let pid = async |events: &mut Response| {
+        let mut heard = String::new();
+        while let Some(chunk) = events.chunk().await.unwrap() {
+            heard += std::str::from_utf8(&chunk).unwrap();
+            let status = heard.lines().filter_map(|line| line.strip_prefix("data: "));
+            let status = status.filter_map(|data| serde_json::from_str::<Value>(data).ok()).next();
+            if let Some(status) = status {
+                return status["pid"].as_u64();
+            }
+        }
+        None
+    };
+    let mut open = events().await.unwrap();
+    assert_eq!(open.headers()["content-type"], "text/event-stream");
+    let before = pid(&mut open).await.expect("a status comes at once");
+    let upgraded = scene.edge.call(&["upgrade"]);
+    assert!(upgraded.status.success(), "{}", String::from_utf8_lossy(&upgraded.stderr));
+    // It ends as a whole answer does, so that the browser asks again and finds the successor.
+    while open.chunk().await.expect("an orderly end").is_some() {}
+    let after = pid(&mut events().await.unwrap()).await.expect("the successor tells");
+    assert_ne!(before, after);
+    assert_eq!(Some(after), scene.edge.serving().map(u64::from));
+}
