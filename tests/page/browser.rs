@@ -6,6 +6,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use nearside_tests::tool;
 use serde_json::{Map, Value, json};
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -21,15 +22,20 @@ pub(crate) struct Browser {
     client: Client,
     driver: Driver,
     _turn: MutexGuard<'static, ()>,
-    _profile: TempDir,
 }
 
-struct Driver(Child);
+/// The driver's process, and where its browser keeps what it has.
+struct Driver(Child, TempDir);
 
 impl Drop for Driver {
     fn drop(&mut self) {
         drop(self.0.kill());
         drop(self.0.wait());
+        // A driver that is killed leaves its browser behind, whose process this link of its profile names (`host-pid`).
+        let Ok(lock) = fs::read_link(self.1.path().join("SingletonLock")) else { return };
+        if let Some((_, pid)) = lock.to_string_lossy().rsplit_once('-') {
+            drop(Command::new("kill").args(["-KILL", pid]).status());
+        }
     }
 }
 
@@ -58,8 +64,7 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let driver = Driver(tool::spawn(&mut command)?);
-        let profile = tempfile::tempdir().unwrap();
+        let driver = Driver(tool::spawn(&mut command)?, tempfile::tempdir().unwrap());
         // Root, as in containers, is let in only without the sandbox; /dev/shm is small there.
         let arguments = [
             "--headless=new",
@@ -68,7 +73,7 @@ impl Browser {
             "--disable-gpu",
             "--hide-scrollbars",
             "--lang=en",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &format!("--user-data-dir={}", driver.1.path().display()),
         ];
         let wanted = json!({
             "goog:chromeOptions": { "args": arguments },
@@ -85,7 +90,7 @@ impl Browser {
             }
         };
         let client = tokio::time::timeout(PATIENCE, begun).await.expect("a browser begins");
-        Some(Self { client, driver, _turn: turn, _profile: profile })
+        Some(Self { client, driver, _turn: turn })
     }
 
     /// Goes to `url`.
