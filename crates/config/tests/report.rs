@@ -165,3 +165,26 @@ fn an_error_is_told_whatever_warnings_stand_before_it() {
     let report = load(&text).unwrap_err();
     assert_eq!((report.count(Severity::Error), report.count(Severity::Warning)), (1, 10_000));
 }
+
+#[test]
+fn an_admin_address_that_others_reach_needs_a_token_and_a_certificate() {
+    let file = |observe: &str, tls: &str| {
+        format!(
+            "version: 1
+regions: {{ a: {{}}, b: {{}} }}
+routes:
+  - host: a.example
+    backends: [{{ url: \"http://10.0.0.1\", region: a }}, {{ url: \"http://10.0.0.2\", region: b }}]
+listeners: [{{ bind: \"127.0.0.1:8080\" }}]
+observe: {observe}
+{tls}"
+        )
+    };
+    let public = "7:12 config.admin_public observe.admin";
+    let token = "{ admin: \"[::]:9901\", admin_token: t }";
+    let tls = "tls: { self_signed: true }\n";
+    check(&file("{ admin: \"[::]:9901\" }", tls), &[public]);
+    check(&file(token, ""), &[public]);
+    check(&file(token, tls), &[]);
+    check(&file("{ admin: \"[::1]:9901\" }", ""), &[]);
+}

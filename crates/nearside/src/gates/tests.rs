@@ -220,3 +220,24 @@ fn a_port_in_use_is_told_at_its_line_with_what_to_do() {
     assert!(told.starts_with(&format!("routes.yaml:12:7: error: cannot listen on {address}: ")), "{told}");
     assert!(told.contains("ss -ltnp"), "{told}");
 }
+
+#[test]
+fn a_token_that_cannot_be_used_or_that_others_can_read_is_told() {
+    let scene = Scene::new();
+    let observe = ("fleet: {}", "observe: { admin: \"127.0.0.1:9901\", admin_token: admin.token }");
+    let told = scene.told(&[observe]);
+    assert!(told.contains("error observe.admin_token: admin.token does not exist"), "{told}");
+    scene.write("admin.token", "secret\n", 0o600);
+    let told = scene.told(&[observe]);
+    assert!(told.contains("error observe.admin_token: admin.token line 1: "), "{told}");
+    assert!(!told.contains("secret"), "{told}");
+    scene.write("admin.token", &"ab".repeat(32), 0o644);
+    let told = scene.told(&[observe]);
+    assert!(
+        told.contains("warning observe.admin_token: admin.token holds a key that others can read"),
+        "{told}"
+    );
+    scene.write("admin.token", &"ab".repeat(32), 0o600);
+    assert_eq!(scene.told(&[observe]), "");
+    assert!(scene.pass(&[observe]).unwrap().pass.is_some_and(|pass| pass.admits(&"ab".repeat(32))));
+}
