@@ -179,6 +179,7 @@ const ECS: &[(&str, &str)] = &[
     ("source.ip", "ip"),
     ("tls.version", "keyword"),
     ("tls.version_protocol", "keyword"),
+    ("trace.id", "keyword"),
     ("url.domain", "keyword"),
     ("url.path", "wildcard"),
     ("url.query", "keyword"),

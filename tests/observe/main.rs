@@ -11,3 +11,4 @@ mod access;
 mod journal;
 mod metrics;
 mod top;
+mod traces;

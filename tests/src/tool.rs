@@ -69,6 +69,12 @@ impl Fetched {
         command
     }
 
+    /// A program at this path among what it brought.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Command {
+        Command::new(self.folder.join(path))
+    }
+
     /// A Python that finds it.
     #[must_use]
     pub fn python(&self) -> Command {

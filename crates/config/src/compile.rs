@@ -56,6 +56,10 @@ pub fn rebase(generation: &mut Generation, base: &Path) {
     generation.geo.tables.iter_mut().for_each(within);
     generation.observe.admin_token.iter_mut().for_each(within);
     generation.observe.access_log.path.iter_mut().for_each(within);
+    if let Some(tracing) = &mut generation.observe.tracing {
+        tracing.headers_file.iter_mut().for_each(within);
+        tracing.ca.iter_mut().for_each(within);
+    }
     for listener in &mut generation.listeners {
         if let ListenerKind::Tls { client_ca: Some(path), .. } = &mut listener.kind {
             within(path);

@@ -10,6 +10,7 @@ mod pool;
 mod region;
 mod route;
 mod session;
+mod tracing;
 
 pub(crate) use entrance::{
     AccessLog, CertificateEntry, Checks, ClientIp, ClientLimits, Listener, LogPath, Observe, Profile,
@@ -21,6 +22,7 @@ pub(crate) use pool::{Backend, BackendTls, HostHeader, Pool, Pools};
 pub(crate) use region::{Drain, Place, Region};
 pub(crate) use route::{FieldEdits, MethodList, Route, Upgrade};
 pub(crate) use session::{Affinity, Home, HomeKey, UnknownHome};
+pub(crate) use tracing::Tracing;
 
 use crate::scalar::{FleetName, Int, Name, Version};
 use crate::shape::{Names, Some1, document};

@@ -86,6 +86,7 @@ rules! {
         AFFINITY_COOKIE = "config.affinity_cookie": "The affinity cookies of one host differ in name."
         SURVIVE = "config.survive": "A residency class is served still after the losses that it has to survive."
         URL = "config.url": "A backend's url is `http://host[:port]`, `https://host[:port]` or `unix:/path`."
+        COLLECTOR = "config.collector": "A collector's endpoint is `http://host:4318/v1/traces`, or the same with https."
         HOST = "config.host": "A host is a name, `*.name` or `*`."
         SNI = "config.sni": "A TLS server name is a host name."
         PATH = "config.path": "A route's path is exact (`/a`) or a prefix (`/a/*`)."

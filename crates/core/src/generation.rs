@@ -5,6 +5,7 @@ mod entrance;
 mod network;
 mod region;
 mod roster;
+mod tracing;
 
 pub use backend::{Backend, Endpoint};
 pub use entrance::{
@@ -14,6 +15,7 @@ pub use network::Cidr;
 pub use region::{Drain, Geo, PinnedSessions, Region};
 pub(crate) use roster::Roster;
 pub use roster::{Backends, Edit};
+pub use tracing::Tracing;
 
 use crate::id::{BackendId, ClassId, PoolId, RegionId};
 use crate::policy::{
@@ -220,6 +222,8 @@ pub struct Observe {
     pub access_log: AccessLog,
     /// What is written down of changes.
     pub journal: Journal,
+    /// Where spans go; `None` makes none.
+    pub tracing: Option<Tracing>,
 }
 
 /// What is written down of changes.

@@ -3,6 +3,7 @@
 
 use crate::admin::Admin;
 use crate::chronicle;
+use crate::export;
 use crate::handover::{Predecessor, Succession};
 use crate::reload::{Cause, Reloader, watched};
 use crate::status::Desk;
@@ -96,8 +97,10 @@ impl Service for Control {
         let manage = manage(desk, &self.pulse, succession);
         let chronicle = chronicle::follow(desk, &self.reloader.journal);
         let rotate = rotate(desk, succession);
+        let export = export::run(&desk.edge);
         // None of them ends before the process does; the admin interface may fail to begin.
-        let ((), served, (), (), (), ()) = tokio::join!(begin, serve, follow, manage, chronicle, rotate);
+        let ((), served, (), (), (), (), ()) =
+            tokio::join!(begin, serve, follow, manage, chronicle, rotate, export);
         if let Err(cause) = served {
             error!({ field::CAUSE } = %cause, "no admin interface");
         }

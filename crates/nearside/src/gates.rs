@@ -5,6 +5,7 @@
 
 mod bounds;
 
+use crate::export;
 use crate::file::Loaded;
 use nearside_config::{Finding, Report, Rule, Severity, Source};
 use nearside_core::Generation;
@@ -12,6 +13,8 @@ use nearside_core::generation::{Drain, Pool};
 use nearside_geo::{Error as GeoError, Spec, Tables};
 use nearside_proxy::claims::{Beliefs, SEAL};
 use nearside_tls::{ClientTable, Clock, Homes, Keys, Pass, Problem, Table, Wanted};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::format_description::well_known::Rfc3339;
@@ -39,6 +42,12 @@ const FIXED: &Rule = &Rule {
     id: "gate.needs_upgrade",
     severity: Severity::Error,
     about: "A reload leaves listeners and the admin address as they are.",
+};
+
+const COLLECTOR: &Rule = &Rule {
+    id: "gate.collector",
+    severity: Severity::Error,
+    about: "The header fields and authorities of the collector of traces can be read.",
 };
 
 const GEO_TABLE: &Rule = &Rule {
@@ -104,6 +113,7 @@ pub(crate) fn pass(loaded: Loaded, around: &Around<'_>) -> Result<Passed, Report
         Some(path) => taken(Pass::load(path), &mut report).map(Some),
         None => Some(None),
     };
+    collector(&generation, around.clock, &mut report);
     drains(&generation, &source, around.now, &mut report);
     bounds::failover(&generation, &source, &mut report);
     bounds::region_loss(&generation, &mut report);
@@ -232,6 +242,27 @@ fn geo(generation: &Generation, around: &Around<'_>, report: &mut Report) -> Opt
             None
         }
     }
+}
+
+/// What is needed to reach the collector. It is read anew with each connection and batch, so that it can be replaced.
+fn collector(generation: &Generation, clock: &Clock, report: &mut Report) {
+    let Some(tracing) = &generation.observe.tracing else { return };
+    if tracing.endpoint.tls
+        && let Err(problem) = nearside_tls::collector(tracing.ca.as_deref(), clock)
+    {
+        report.push(&problem.key_path, Finding::new(COLLECTOR, problem.message).hint(problem.hint));
+    }
+    let Some(path) = tracing.headers_file.as_deref() else { return };
+    let finding = match export::read_headers(path) {
+        Err(cause) => Finding::new(COLLECTOR, format!("{cause:#}"))
+            .hint("write a field a line, such as `authorization: Bearer ...`"),
+        Ok(_) if fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0) => {
+            let message = format!("{} holds fields that others can read", path.display());
+            Finding::new(CERTIFICATE_SOON, message).hint(format!("chmod o-r {}", path.display()))
+        }
+        Ok(_) => return,
+    };
+    report.push("observe.tracing.headers_file", finding);
 }
 
 fn drains(generation: &Generation, source: &Source, now: i64, report: &mut Report) {

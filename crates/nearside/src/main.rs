@@ -8,6 +8,7 @@ mod command;
 mod complete;
 mod control;
 mod explanation;
+mod export;
 mod file;
 mod forecast;
 mod gates;

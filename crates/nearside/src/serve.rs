@@ -11,7 +11,7 @@ use crate::reload::{First, Reloader, warn_of};
 use crate::signals::Signals;
 use crate::status::Desk;
 use crate::story::Story;
-use crate::{admin, machine, scrape, state};
+use crate::{admin, export, machine, scrape, state};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nearside_config::{Report, Source};
@@ -122,7 +122,7 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     let control = Control { desk, reloader, admin, resolver, settled, succession, opening, pulse, answered };
     let signals = Signals::new(shutdown.clone(), Arc::clone(&family), has_answered);
     let end = run(service, control, &shutdown, signals);
-    edge.access.close();
+    close(&edge);
     process.ended(end == End::Orderly);
     info!(orderly = end == End::Orderly, "ended");
     if !shutdown.is_handed_over() {
@@ -134,6 +134,12 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
     }
     let well = !family.stays() || family.keep().context("cannot wait for the successor")?;
     Ok(if well { end } else { End::Cut })
+}
+
+/// Hands over what was not written or sent yet.
+fn close(edge: &Arc<Edge>) {
+    edge.access.close();
+    export::flush(edge);
 }
 
 /// A listener cannot be bound.

@@ -253,7 +253,7 @@ impl Journey<'_, '_> {
         tracing::debug!(error = error as &dyn std::error::Error, "connect failed");
         self.live.evidence.failed(id, Fault::Connect);
         self.note(id, Failure::Connect);
-        self.visit.failed(id, Reason::FailedConnect);
+        self.visit.failed(id, Reason::FailedConnect, Fault::Connect);
         if self.pool.retry.when.connect {
             Next::Decide
         } else {
@@ -346,7 +346,7 @@ impl Journey<'_, '_> {
     fn repeat(&mut self, id: BackendId, broken: &Broken, granted: Granted) -> Next {
         if let Blame::Backend(_, fault, reason) = blame(broken, false) {
             self.live.evidence.failed(id, fault);
-            self.visit.failed(id, reason);
+            self.visit.failed(id, reason, fault);
         }
         self.note(id, Failure::Sent);
         self.repeats += 1;
@@ -364,7 +364,7 @@ impl Journey<'_, '_> {
         if cause != Cause::StaleReset && cause != Cause::Unseen {
             self.live.evidence.failed(id, fault);
         }
-        self.visit.failed(id, reason);
+        self.visit.failed(id, reason, fault);
         // What has not left yet can still become a 502.
         if client.is_answered() && !client.retract() {
             return Next::Stop(End::Cut(reason));

@@ -2,6 +2,7 @@
 
 use crate::claims;
 use crate::request::{EXPLAIN, Visit};
+use crate::trace::{self, Caller};
 use crate::websocket;
 use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
@@ -201,39 +202,29 @@ fn hex(number: u64) -> [u8; 16] {
 
 /// Continues the client's trace, or begins one whose id holds the ref (W3C Trace Context).
 fn trace_parent(edits: &mut Edits, blank: Blank, visit: &Visit<'_>, head: &RequestHead) {
-    let mut text = TRACE;
-    let mut put = |at: usize, digits: [u8; 16]| {
-        text.get_mut(at..at + 16).into_iter().for_each(|room| room.copy_from_slice(&digits));
-    };
-    let span = visit.number ^ visit.live.generation.stamp.number.rotate_left(32);
-    put(36, hex(span | 1));
-    match head.fields().get(Known::TraceParent).filter(|value| is_trace_parent(value)) {
-        Some(sent) => {
-            let kept = |part: std::ops::Range<usize>| sent.get(part).unwrap_or_default();
-            for part in [0..36, 52..55] {
-                text.get_mut(part.clone())
-                    .into_iter()
-                    .for_each(|room| room.copy_from_slice(kept(part.clone())));
-            }
-        }
+    let (trace, span, flags) = match &visit.course {
+        Some(course) => (course.trace, course.span_under_way(), course.flags),
         None => {
-            put(3, hex(visit.worker.edge.salt | 1));
-            put(19, visit.reference.0);
-            // The state belongs to the trace that we do not continue.
-            edits.remove(Known::TraceState);
+            let caller = Caller::of(head);
+            let begun = || trace::begun(visit.number, visit.worker.edge.salt);
+            let span = visit.number ^ visit.live.generation.stamp.number.rotate_left(32);
+            (caller.map_or_else(begun, |it| it.trace), span | 1, caller.map_or(0, |it| it.flags))
         }
-    }
-    edits.fill(blank, &text);
-}
-
-fn is_trace_parent(value: &[u8]) -> bool {
-    let lawful = |(at, byte): (usize, &u8)| match at {
-        2 | 35 | 52 => *byte == b'-',
-        0 | 1 => *byte == b'0',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
     };
-    let some = |range| value.get(range).is_some_and(|id: &[u8]| id.iter().any(|byte| *byte != b'0'));
-    value.len() == 55 && value.iter().enumerate().all(lawful) && some(3..35) && some(36..52)
+    // The state belongs to the trace that is continued.
+    if trace == trace::begun(visit.number, visit.worker.edge.salt) {
+        edits.remove(Known::TraceState);
+    }
+    let mut text = TRACE;
+    let mut put = |at: usize, digits: &[u8]| {
+        text.get_mut(at..at + digits.len()).into_iter().for_each(|room| room.copy_from_slice(digits));
+    };
+    let [high, low] = trace.halves();
+    put(3, &hex(high));
+    put(19, &hex(low));
+    put(36, &hex(span));
+    put(53, hex(flags.into()).last_chunk::<2>().unwrap_or(b"00"));
+    edits.fill(blank, &text);
 }
 
 /// Takes one off `Max-Forwards` (RFC 9110, 7.6.2).
@@ -297,13 +288,5 @@ mod tests {
         assert_eq!(reference(0xabc).as_str(), "0000000000000abc");
         assert_eq!(reference(u64::MAX).as_str(), "ffffffffffffffff");
         assert_eq!(reference(0x0123_4567_89ab_cdef).as_str(), "0123456789abcdef");
-    }
-
-    #[test]
-    fn only_a_lawful_trace_is_continued() {
-        assert!(is_trace_parent(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        assert!(!is_trace_parent(b"00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
-        assert!(!is_trace_parent(b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"));
-        assert!(!is_trace_parent(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0"));
     }
 }

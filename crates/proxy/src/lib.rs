@@ -30,5 +30,6 @@ pub mod service;
 pub mod side;
 pub mod stock;
 pub mod supposed;
+mod trace;
 mod websocket;
 pub mod worker;

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::headers::{self, Reference};
 use crate::page::Page;
+use crate::trace;
 use crate::worker::Worker;
 use nearside_core::Reason;
 use nearside_telemetry::{Asked, Protocol, Record};
@@ -19,7 +20,8 @@ pub(crate) fn refuse(
     reason: Reason,
 ) -> (Page, Reference) {
     let live = worker.edge.live.load_full();
-    let reference = headers::reference(worker.edge.next());
+    let number = worker.edge.next();
+    let reference = headers::reference(number);
     let page = Page::with_status(status.unwrap_or(400), reason, reference.as_str(), false);
     let record = Record {
         time: SystemTime::now(),
@@ -40,6 +42,7 @@ pub(crate) fn refuse(
         first_byte: None,
         bytes_in: 0,
         bytes_out: 0,
+        trace: trace::begun(number, worker.edge.salt),
     };
     live.cells.record(&record);
     worker.edge.access.write(record);

@@ -13,6 +13,7 @@ use crate::headers::{self, Reference};
 use crate::live::Live;
 use crate::page::Page;
 use crate::side::Client;
+use crate::trace::Course;
 use crate::worker::Worker;
 pub(crate) use form::Form;
 use form::Reading;
@@ -22,7 +23,7 @@ use nearside_core::route::Action;
 use nearside_core::{
     BackendId, Choice, Facts, FullTrace, Host, Input, Place, Plan, Reason, RouteId, Tried, decide, explained,
 };
-use nearside_health::{ForRequest, InFlight};
+use nearside_health::{Fault, ForRequest, InFlight};
 use nearside_http::{Body, Known, Method, RequestHead, Upgrade, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) last_failure: Option<Reason>,
     /// The last decision in one line, for a peer that may ask and does.
     pub(crate) explanation: Option<String>,
+    /// What its spans will say, where it is traced.
+    pub(crate) course: Option<Course>,
     plan: Option<Plan>,
     route: Option<RouteId>,
     turn: Option<u64>,
@@ -90,7 +93,10 @@ pub async fn serve<C: Client>(
         // Boxed, so that a request that is forwarded does not carry the state of it.
         Verdict::Page(page, reason) => (Box::pin(visit.say(client, &page, reason, deadline)).await, None),
         Verdict::Forward(plan, place) => {
-            (exchange::forward(&mut visit, client, plan, deadline).await, Some(place))
+            let end = exchange::forward(&mut visit, client, plan, deadline).await;
+            let status = visit.note.status;
+            visit.course.iter_mut().for_each(|course| course.arrived(end, status));
+            (end, Some(place))
         }
     };
     if let End::Unanswered(reason) = end {
@@ -130,6 +136,7 @@ impl<'a> Visit<'a> {
             .any(|network| network.holds(connection.peer.ip()))
             .then(|| head.fields().get_name(EXPLAIN).map(|_| String::new()))
             .flatten();
+        let course = Course::begin(&live, (number, worker.edge.salt), connection.peer.ip(), head);
         Self {
             worker,
             connection,
@@ -141,6 +148,7 @@ impl<'a> Visit<'a> {
             started: Instant::now(),
             last_failure: None,
             explanation,
+            course,
             plan: None,
             route: None,
             turn: None,
@@ -178,8 +186,9 @@ impl<'a> Visit<'a> {
     }
 
     /// Notes that a try at `backend` has failed.
-    pub(crate) fn failed(&mut self, backend: BackendId, reason: Reason) {
+    pub(crate) fn failed(&mut self, backend: BackendId, reason: Reason, fault: Fault) {
         self.live.cells.tried(backend, Some(reason));
+        self.trace_failed(reason, fault);
         self.last_failure = Some(reason);
     }
 
@@ -207,6 +216,7 @@ impl<'a> Visit<'a> {
     pub(crate) fn go(&mut self, plan: Plan) {
         self.plan = Some(plan);
         self.note.tries = self.note.tries.saturating_add(1);
+        self.course.iter_mut().for_each(Course::go);
     }
 
     /// Notes how long a try's connection took to make; `None` for a kept one.

@@ -2,6 +2,7 @@
 
 use crate::counts::{Counts, Times};
 use crate::record::Record;
+use crate::trace::{Exemplar, Exemplars};
 use nearside_core::{BackendId, Reason, RegionId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,8 @@ pub(crate) struct Touched {
     /// By region, reason and class: see [`key`].
     pub(crate) requests: Counts,
     pub(crate) total: Times,
+    /// Examples of its buckets.
+    pub(crate) exemplars: Exemplars,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
 }
@@ -72,6 +75,16 @@ impl Cells {
         let backend = record.backend.and_then(|id| self.backends.get(id.index()));
         if let (Some(backend), Some(first_byte)) = (backend, record.first_byte) {
             backend.first_byte.add(first_byte);
+        }
+    }
+
+    /// Makes a request that was counted, and whose trace is sent, the example of its bucket.
+    pub fn exemplify(&self, record: &Record) {
+        let own = record.route.and_then(|id| self.routes.get(id.index()));
+        if let Some(route) = own.unwrap_or(&self.no_route).touched() {
+            let exemplar =
+                Exemplar { trace: record.trace, took: record.total, at: record.time + record.total };
+            route.exemplars.keep(Times::bucket(record.total), &exemplar);
         }
     }
 

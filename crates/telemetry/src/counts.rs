@@ -45,21 +45,30 @@ const BOUNDS: [u64; 16] = [
     5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
+/// How many buckets there are.
+pub(crate) const BUCKETS: usize = BOUNDS.len() + 1;
+
 /// How often which time was taken.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
-    buckets: [AtomicU64; BOUNDS.len() + 1],
+    buckets: [AtomicU64; BUCKETS],
     sum_micros: AtomicU64,
 }
 
 impl Times {
     pub(crate) fn add(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS.partition_point(|bound| *bound < micros);
+        let bucket = Self::bucket(time);
         if let Some(count) = self.buckets.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
             self.sum_micros.fetch_add(micros, Ordering::Relaxed);
         }
+    }
+
+    /// The number of the bucket that a time falls into.
+    pub(crate) fn bucket(time: Duration) -> usize {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        BOUNDS.partition_point(|bound| *bound < micros)
     }
 
     /// The sum in seconds, the count, and each bucket's bound in seconds with its own count.

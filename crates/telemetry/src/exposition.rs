@@ -1,9 +1,10 @@
 //! The counters as families of metrics.
 
 use crate::cells::{NO_REGION, parts};
-use crate::counts::Times;
+use crate::counts::{BUCKETS, Times};
 use crate::family::{self, Family, Kind};
 use crate::metrics::{BackendName, BackendSample, Book, Disbelieved, Names, Samples};
+use crate::trace::{Exemplar, Fate};
 use nearside_core::{Reason, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
@@ -14,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::UNIX_EPOCH;
 
 /// Reads the book at each scrape.
 #[derive(Debug)]
@@ -74,6 +76,10 @@ impl Exposition {
             &family::REQUEST_DURATION,
             routes.iter().map(|(id, cells)| ([("route", *id)], &cells.total)),
         )?;
+        let examples = routes.iter().enumerate().flat_map(|(index, (_, cells))| {
+            cells.exemplars.all().map(move |(bucket, exemplar)| (index * BUCKETS + bucket, exemplar))
+        });
+        *self.0.exemplars.lock().unwrap_or_else(PoisonError::into_inner) = examples.collect();
 
         let counts = Reason::ALL.iter().zip(self.0.decisions.0.iter());
         let decisions =
@@ -109,6 +115,8 @@ impl Exposition {
         page.alone(&family::LOG_LINES_DROPPED, &dropped)?;
         let lost = ConstCounter::new(load(&self.0.journal_lost));
         page.alone(&family::JOURNAL_LINES_LOST, &lost)?;
+        let spans = Fate::ALL.map(|fate| ([("fate", fate.name())], self.0.traces.counts().read(fate)));
+        page.counters(&family::SPANS, spans.into_iter().filter(|(_, count)| *count > 0))?;
         if names.stamp.is_empty() {
             return Ok(());
         }
@@ -121,6 +129,29 @@ impl Exposition {
         let marked = names.marked.iter().map(|(kind, target)| ([("kind", *kind), ("target", target)], 1_u64));
         page.gauges(&family::DRAIN_ACTIVE, marked)
     }
+}
+
+/// The page with these examples behind the lines of their buckets, by the lines' numbers. The library writes those of
+/// its own histograms only.
+pub(crate) fn exemplified(page: String, exemplars: &[(usize, Exemplar)]) -> String {
+    if exemplars.is_empty() {
+        return page;
+    }
+    let mut text = String::with_capacity(page.len() + exemplars.len() * 80);
+    let (mut rest, mut buckets) = (exemplars.iter().peekable(), 0);
+    for line in page.lines() {
+        text.push_str(line);
+        if line.starts_with(concat!("nearside_", "request_duration_seconds_bucket{")) {
+            if let Some((_, Exemplar { trace, took, at })) = rest.next_if(|(number, _)| *number == buckets) {
+                let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let at = format!("{}.{:03}", at.as_secs(), at.subsec_millis());
+                text.push_str(&format!(" # {{trace_id=\"{trace}\"}} {} {at}", took.as_secs_f64()));
+            }
+            buckets += 1;
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn connections(names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {

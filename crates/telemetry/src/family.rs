@@ -84,6 +84,7 @@ families! {
     DISBELIEVED: Counter "disbelieved" in "claims" by ["claim", "why"] "What clients claim and is not believed";
     LOG_LINES_DROPPED: Counter "log_lines_dropped" in "lines" by [] "Lines of the access log that were lost";
     JOURNAL_LINES_LOST: Counter "journal_lines_lost" in "lines" by [] "Lines of the journal and its evidence that were lost";
+    SPANS: Counter "spans" in "spans" by ["fate"] "Spans of traced requests, by what became of them";
     GENERATION: Info "generation" in "" by ["generation"] "The live generation";
     GENERATION_NUMBER: Gauge "generation_number" in "generations" by [] "The live generation's number";
     REGION_DRAINED: Gauge "region_drained" in "0 or 1" by ["region"] "1 where a region is marked drained";

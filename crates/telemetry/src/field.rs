@@ -58,6 +58,8 @@ fields! {
     BYTES_IN = "bytes_in";
     /// Bytes of answer body.
     BYTES_OUT = "bytes_out";
+    /// The id of the trace that it belongs to, as backends were told.
+    TRACE_ID = "trace_id";
     /// The generation's number and content hash.
     GENERATION = "generation";
     /// The address of a listener.

@@ -1,4 +1,4 @@
-//! Writes down what happened: the access log, the metrics, the journal, the program's own events.
+//! Writes down what happened: the access log, the metrics, the journal, the traces, the program's own events.
 //!
 //! A request leaves one [`Record`]: [`Cells::record`] counts it, [`AccessLog::write`] writes it. Both are called
 //! once per request and neither waits, allocates or looks a name up.
@@ -14,6 +14,7 @@ mod line;
 mod logging;
 mod metrics;
 mod record;
+pub mod trace;
 
 pub use access::{AccessLog, Sink};
 pub use cells::{Cells, ListenerCells, Open};

@@ -5,6 +5,7 @@ mod ecs;
 
 use crate::field;
 use crate::record::{Record, Word};
+use crate::trace::TraceId;
 use nearside_core::Reason;
 use nearside_core::generation::{LogFormat, Stamp};
 use std::io::Write;
@@ -72,6 +73,7 @@ impl Lines {
         }
         line.number(field::BYTES_IN, record.bytes_in);
         line.number(field::BYTES_OUT, record.bytes_out);
+        line.trace(field::TRACE_ID, record.trace);
         line.text(field::GENERATION, &self.generation);
         out.extend_from_slice(b"}\n");
     }
@@ -173,6 +175,18 @@ impl Line<'_> {
 
     fn micros(&mut self, name: &str, value: Duration) {
         self.number(name, u64::try_from(value.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// The 32 digits of a trace's id.
+    fn trace(&mut self, name: &str, value: TraceId) {
+        self.name(name);
+        let mut text = [b'"'; 34];
+        let (_, digits) = text.split_at_mut(1);
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(value.0.to_be_bytes()) {
+            *pair =
+                [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        }
+        self.out.extend_from_slice(&text);
     }
 
     fn address(&mut self, name: &str, value: IpAddr) {

@@ -2,7 +2,8 @@
 //! mints one.
 
 use crate::cells::{BackendCells, Cells, Decisions, ListenerCells, NO_REGION, RouteCells, parts};
-use crate::exposition::Exposition;
+use crate::exposition::{Exposition, exemplified};
+use crate::trace::{Exemplar, Traces};
 use nearside_core::{BackendKey, Generation, Reason, Verdict};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -17,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Metrics {
     book: Arc<Book>,
     registry: Registry,
+    /// One page at a time: its examples are put where their buckets stand.
+    page: Mutex<()>,
 }
 
 /// How a reload ended.
@@ -139,6 +142,9 @@ pub(crate) struct Book {
     pub(crate) disbelieved: [AtomicU64; Disbelieved::LABELS.len()],
     pub(crate) lines_dropped: Arc<AtomicU64>,
     pub(crate) journal_lost: Arc<AtomicU64>,
+    pub(crate) traces: Traces,
+    /// The examples of the page that is being made, each with the number of its bucket's line.
+    pub(crate) exemplars: Mutex<Vec<(usize, Exemplar)>>,
     pub(crate) sampler: Mutex<Option<Sampler>>,
 }
 
@@ -182,7 +188,7 @@ impl Default for Metrics {
         let book: Arc<Book> = Arc::default();
         let mut registry = Registry::with_prefix("nearside");
         registry.register_collector(Box::new(Exposition(Arc::clone(&book))));
-        Self { book, registry }
+        Self { book, registry, page: Mutex::default() }
     }
 }
 
@@ -260,6 +266,12 @@ impl Metrics {
         Arc::clone(&self.book.journal_lost)
     }
 
+    /// The traces that wait to be sent; what becomes of them is counted.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.book.traces
+    }
+
     /// The requests that have ended, by region (none where no backend was reached), reason and class of status. A
     /// route that is gone takes its own with it.
     #[must_use]
@@ -280,11 +292,15 @@ impl Metrics {
     /// Everything in the OpenMetrics text format: `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     #[must_use]
     pub fn render(&self) -> String {
+        let page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         // Writing into a string does not fail; half a page would be worse than none.
         if text::encode(&mut text, &self.registry).is_err() {
             text.clear();
         }
+        let mut exemplars = self.book.exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = exemplified(text, &std::mem::take(&mut *exemplars));
+        drop(page);
         text
     }
 }

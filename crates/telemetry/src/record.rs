@@ -1,5 +1,6 @@
 //! What one request leaves behind.
 
+use crate::trace::TraceId;
 use nearside_core::route::Action;
 use nearside_core::{BackendId, Generation, PoolId, Reason, RouteId};
 use std::net::IpAddr;
@@ -45,6 +46,8 @@ pub struct Record {
     pub bytes_in: u64,
     /// Bytes of answer body.
     pub bytes_out: u64,
+    /// The trace that it belongs to.
+    pub trace: TraceId,
 }
 
 impl Record {
@@ -263,6 +266,7 @@ mod tests {
             first_byte: None,
             bytes_in: 0,
             bytes_out: 0,
+            trace: TraceId::default(),
         };
         let with = |reason| Record { reason, ..usual.clone() }.is_notable();
         assert!(!usual.is_notable() && !with(None) && !with(Some(Reason::NoRoutePath)));

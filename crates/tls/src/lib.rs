@@ -9,6 +9,7 @@ mod authority;
 mod class;
 mod client;
 mod clock;
+mod collector;
 mod file;
 mod homes;
 mod identity;
@@ -31,6 +32,7 @@ mod watched;
 
 pub use client::{Client, ClientTable};
 pub use clock::Clock;
+pub use collector::collector;
 pub use homes::{Doubt, Homes};
 pub use identity::Identity;
 pub use keys::Keys;

@@ -3,7 +3,7 @@
 use crate::document::{self, CertificateEntry, LogPath, Profile, Redacted, TlsProtocol};
 use nearside_core::generation::{
     AccessLog, CertificateSource, Checks, ClientIp, Journal, Limits, Listener, ListenerKind, LogFormat,
-    LogWords, Observe, Shutdown, Tls,
+    LogWords, Observe, Shutdown, Tls, Tracing,
 };
 use nearside_core::policy::Share;
 
@@ -60,6 +60,21 @@ pub(super) fn observe(observe: &document::Observe) -> Observe {
         debug_from: observe.debug_from.iter().copied().collect(),
         access_log: access_log(&observe.access_log),
         journal: Journal { keep: observe.journal.keep.0 },
+        tracing: observe.tracing.as_ref().map(tracing),
+    }
+}
+
+fn tracing(tracing: &document::Tracing) -> Tracing {
+    Tracing {
+        endpoint: tracing.endpoint.endpoint.clone(),
+        path: tracing.endpoint.path.clone(),
+        sample: Share::from_points(tracing.sample.0),
+        trusted: tracing.trusted.iter().copied().collect(),
+        service: tracing.service.0.clone(),
+        headers_file: tracing.headers_file.clone(),
+        ca: tracing.ca.0.clone(),
+        timeout: tracing.timeout.0,
+        queue: usize::try_from(tracing.queue.0).unwrap_or(usize::MAX),
     }
 }
 

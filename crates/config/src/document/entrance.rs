@@ -1,5 +1,6 @@
 //! The entrance and the process: listeners, certificates, shutdown, observation, checks.
 
+use crate::document::tracing::Tracing;
 use crate::node::{Kind, Node};
 use crate::reader::Reader;
 use crate::report::Finding;
@@ -188,6 +189,8 @@ document! {
         access_log: AccessLog = AccessLog::default(),
         /// The journal: what has changed, and when, and why.
         journal: Journal = Journal::default(),
+        /// Tracing. By default there is none; `traceparent` is continued or begun in any case.
+        tracing: Option<Tracing> = None,
     }
 }
 

@@ -156,6 +156,48 @@ impl Scalar for Url {
     }
 }
 
+/// Where a collector takes traces.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Collector {
+    text: Box<str>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) path: Box<str>,
+}
+
+impl Scalar for Collector {
+    fn what() -> String {
+        "a url such as `http://127.0.0.1:4318/v1/traces`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Finding> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let (origin, path) = match rest.split_once('/') {
+            Some((authority, path)) => (format!("{scheme}://{authority}"), format!("/{path}")),
+            None => (text.to_owned(), String::new()),
+        };
+        let fail = |what: &str| Finding::new(rule::COLLECTOR, format!("{} {what}", quoted(text)));
+        let hint = format!("write {}", Self::what());
+        let url = Url::parse(&origin).ok().filter(|url| url.endpoint.socket().is_none());
+        let endpoint = url.ok_or_else(|| fail("is no http or https url").hint(hint.clone()))?.endpoint;
+        if path.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'#')) {
+            return Err(fail("has more than a path").hint(hint));
+        }
+        if endpoint.port == 4317 {
+            return Err(fail("is where collectors speak gRPC").hint("OTLP over HTTP is at port 4318"));
+        }
+        let path = if path.len() <= 1 { "/v1/traces".into() } else { path.into() };
+        Ok(Self { text: text.into(), endpoint, path })
+    }
+
+    fn write(&self) -> serde_yaml::Value {
+        (*self.text).into()
+    }
+
+    fn json() -> Json {
+        json!({ "type": "string", "pattern": "^https?://[^/?#@]+(/[^?#]*)?$" })
+    }
+}
+
 /// A Unix socket; every PoP reads the same file, so its path does not depend on a folder.
 fn socket(text: &str, path: &str) -> Result<Url, Finding> {
     let fail = |what: &str| Finding::new(rule::URL, format!("{} {what}", quoted(text)));
@@ -240,6 +282,28 @@ mod tests {
         ] {
             let told = Url::parse(text).unwrap_err();
             assert!(format!("{told:?}").contains("unix:/run/app.sock\\\"?"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_collector_has_a_path_and_no_more() {
+        let check = |text: &str, expected: Option<(&str, u16, &str)>| {
+            let found = Collector::parse(text).ok();
+            let found = found.as_ref().map(|it| (&*it.endpoint.host, it.endpoint.port, &*it.path));
+            assert_eq!(found, expected, "{text}");
+        };
+        check("http://127.0.0.1:4318", Some(("127.0.0.1", 4318, "/v1/traces")));
+        check("https://otel.example/", Some(("otel.example", 443, "/v1/traces")));
+        check("https://otel.example:4318/otlp/v1/traces", Some(("otel.example", 4318, "/otlp/v1/traces")));
+        for text in [
+            "otel.example:4318",
+            "http://otel.example:4317",
+            "http://a/b?c=d",
+            "http://a/b c",
+            "unix:/a/b",
+            "http:///a",
+        ] {
+            check(text, None);
         }
     }
 

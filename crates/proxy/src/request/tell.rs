@@ -1,10 +1,13 @@
 //! What is told of a request: its record at its end, and that a stream was ended from here.
 
-use super::Visit;
+use super::{Note, Visit};
 use crate::exchange::End;
-use nearside_core::BackendId;
+use crate::trace::{self, Noted};
 use nearside_core::generation::LogWords;
+use nearside_core::{BackendId, Reason};
+use nearside_health::Fault;
 use nearside_http::{Known, RequestHead, Version};
+use nearside_telemetry::trace::{Trace, TraceId};
 use nearside_telemetry::{Asked, Protocol, Record, Word, Words, field};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,9 +43,13 @@ impl Visit<'_> {
             first_byte: self.note.first_byte,
             bytes_in: self.note.bytes_in,
             bytes_out: self.note.bytes_out,
+            trace: TraceId::default(),
         };
         self.live.cells.record(&record);
-        if !self.is_sampled() && !record.is_notable() {
+        let is_notable = record.is_notable();
+        let is_logged = is_notable || self.is_sampled();
+        let is_traced = self.course.as_ref().is_some_and(|course| is_notable || course.was_chosen);
+        if !is_logged && !is_traced {
             return;
         }
         // Only a record that is read needs the time of day.
@@ -57,7 +64,50 @@ impl Visit<'_> {
         if words.any() {
             record.words = Some(Box::new(said(head, words)));
         }
-        self.worker.edge.access.write(record);
+        record.trace = match &self.course {
+            Some(course) => course.trace,
+            None => trace::of(head, self.number, self.worker.edge.salt),
+        };
+        match (is_logged, is_traced) {
+            (true, true) => {
+                self.trace(record.clone());
+                self.worker.edge.access.write(record);
+            }
+            (true, false) => self.worker.edge.access.write(record),
+            (false, _) => self.trace(record),
+        }
+    }
+
+    /// Hands the request's spans over.
+    fn trace(&self, record: Record) {
+        let generation = &self.live.generation;
+        let (Some(course), Some(tracing)) = (&self.course, &generation.observe.tracing) else { return };
+        self.live.cells.exemplify(&record);
+        let listener = generation.listeners.get(self.connection.listener);
+        let trace = Trace {
+            record,
+            span: course.span_of_all(),
+            parent: course.parent,
+            was_chosen: course.was_chosen,
+            port: listener.map_or(0, |listener| listener.bind.port()),
+            country: self.place.country,
+            tries: course.tries(self.plan, &self.noted(None)),
+        };
+        self.worker.edge.metrics.traces().push(trace, tracing.queue);
+    }
+
+    /// Notes for the request's spans that the try under way has failed.
+    pub(super) fn trace_failed(&mut self, reason: Reason, fault: Fault) {
+        let status = if let Fault::Status(status) = fault { Some(status) } else { None };
+        let (noted, plan) = (self.noted(status), self.plan);
+        if let Some((course, plan)) = self.course.as_mut().zip(plan) {
+            course.failed(plan, &noted, reason);
+        }
+    }
+
+    fn noted(&self, status: Option<u16>) -> Noted {
+        let Note { connect, .. } = self.note;
+        Noted { started: self.started, connect, status }
     }
 
     /// Whether it is one of those that are written down although nothing happened.

@@ -50,6 +50,7 @@ impl Lines {
             line.word("nearside.cookie", words.cookie.as_ref());
             line.word("nearside.authorization", words.authorization.as_ref());
         }
+        line.trace("trace.id", record.trace);
         line.optional("nearside.reason", record.reason.map(Reason::name));
         line.optional("nearside.route", names.route);
         line.optional("nearside.pool", names.pool);

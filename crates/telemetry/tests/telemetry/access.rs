@@ -69,7 +69,7 @@ fn a_line_says_what_happened() {
         r#"{"time":"2026-09-21T14:13:20.123Z","ref":"5f3a","client":"192.0.2.7","protocol":"HTTP/2","tls":"1.3","#,
         r#""host":"www.example.com","method":"GET","path":"/a/b","status":200,"reason":"won.latency","#,
         r#""route":"www","pool":"web","region":"frankfurt","backend":"frankfurt-a","tries":1,"#,
-        r#""total_us":1500,"first_byte_us":1200,"bytes_in":10,"bytes_out":2000,"generation":"118-9f3a1c02"}"#,
+        r#""total_us":1500,"first_byte_us":1200,"bytes_in":10,"bytes_out":2000,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","generation":"118-9f3a1c02"}"#,
         "\n"
     );
     assert_eq!(lines(vec![record]), expected);
@@ -125,7 +125,7 @@ fn every_field_of_a_line_is_in_the_list() {
     let line: Value = serde_json::from_str(&lines(vec![record])).unwrap();
     let names: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
     assert!(names.iter().all(|name| field::ALL.contains(name)), "{names:?}");
-    assert_eq!(names.len(), 21);
+    assert_eq!(names.len(), 22);
 }
 
 #[test]

@@ -180,6 +180,29 @@ fn backends_are_sampled_at_each_scrape() {
 }
 
 #[test]
+fn a_traced_request_is_the_example_of_its_bucket_and_of_its_route() {
+    let metrics = Metrics::new();
+    let generation = generation(1, &["www", "api"], &["frankfurt"]);
+    let cells = metrics.cells(&generation);
+    let www = record(&generation);
+    let api = Record { route: Some(nearside_core::RouteId::new(1)), ..record(&generation) };
+    for record in [&www, &api] {
+        cells.record(record);
+    }
+    let plain = metrics.render();
+    assert!(!plain.contains(" # {"), "{plain}");
+    cells.exemplify(&www);
+    let page = metrics.render();
+    let examples: Vec<&str> = page.lines().filter(|line| line.contains(" # {")).collect();
+    let trace = r#" # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.0015 1790000000.124"#;
+    assert_eq!(
+        examples,
+        [format!(r#"nearside_request_duration_seconds_bucket{{le="0.0025",route="www"}} 1{trace}"#)]
+    );
+    assert_eq!(page.replace(trace, ""), plain);
+}
+
+#[test]
 fn an_empty_page_is_a_page() {
     assert!(!samples(&Metrics::new().render()).is_empty());
 }

@@ -7,6 +7,7 @@ use nearside_core::host::Pattern;
 use nearside_core::route::Route;
 use nearside_core::table::Table;
 use nearside_core::{BackendId, PoolId, Reason, RegionId, RouteId};
+use nearside_telemetry::trace::TraceId;
 use nearside_telemetry::{Asked, Protocol as Spoken, Record, TlsVersion};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -59,6 +60,7 @@ pub(crate) fn record(generation: &Arc<Generation>) -> Record {
         first_byte: Some(Duration::from_micros(1200)),
         bytes_in: 10,
         bytes_out: 2000,
+        trace: TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
     }
 }
 
