@@ -104,6 +104,7 @@ pub(crate) struct Story {
     pub(crate) ejections: u32,
     /// The round trip.
     pub(crate) rtt: Rtt,
+    pub(crate) trips: crate::trips::Trips,
     /// All probes that passed.
     pub(crate) probes_passed: u64,
     /// All probes that failed.

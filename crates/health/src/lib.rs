@@ -29,6 +29,7 @@ mod scheduler;
 mod status;
 mod suspect;
 mod system;
+mod trips;
 mod view;
 
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use registry::Registry;
 pub use scheduler::Scheduler;
 pub use status::BackendStatus;
 pub use system::SystemResolver;
+pub use trips::Trips;
 pub use view::{ForRequest, View};

@@ -41,6 +41,11 @@ fn backends(edge: &Edge, live: &Live, known: Vec<BackendStatus>) -> Vec<BackendS
             connections: status.connections,
             idle: u32::try_from(edge.reserves.idle(&backend.key)).unwrap_or(u32::MAX),
             rtt_micros: state.rtt_micros,
+            trips: live
+                .evidence
+                .cell(BackendId::new(index))
+                .map(|cell| cell.trips().read())
+                .unwrap_or_default(),
             probes_ok: status.probes_passed,
             probes_failed: status.probes_failed,
         }

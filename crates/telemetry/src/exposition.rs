@@ -1,7 +1,7 @@
 //! The counters as families of metrics.
 
 use crate::cells::{NO_REGION, parts};
-use crate::counts::{BUCKETS, Times};
+use crate::counts::BUCKETS;
 use crate::family::{self, Family, Kind};
 use crate::metrics::{BackendName, BackendSample, Book, Disbelieved, Names, Samples};
 use crate::trace::{Exemplar, Fate};
@@ -74,7 +74,7 @@ impl Exposition {
         page.counters(&family::BODY_BYTES, bytes)?;
         page.histograms(
             &family::REQUEST_DURATION,
-            routes.iter().map(|(id, cells)| ([("route", *id)], &cells.total)),
+            routes.iter().map(|(id, cells)| ([("route", *id)], cells.total.read())),
         )?;
         let examples = routes.iter().enumerate().flat_map(|(index, (_, cells))| {
             cells.exemplars.all().map(move |(bucket, exemplar)| (index * BUCKETS + bucket, exemplar))
@@ -99,8 +99,8 @@ impl Exposition {
             })
         });
         page.counters(&family::TRIES, tries)?;
-        let times = backends.iter().map(|(name, cells)| (name.labels(), &cells.first_byte));
-        page.histograms(&family::FIRST_BYTE, times.filter(|(_, times)| times.read().1 > 0))
+        let times = backends.iter().map(|(name, cells)| (name.labels(), cells.first_byte.read()));
+        page.histograms(&family::FIRST_BYTE, times.filter(|(_, (_, count, _))| *count > 0))
     }
 
     fn process(&self, names: &Names, page: &mut Page<'_, '_>) -> fmt::Result {
@@ -201,6 +201,11 @@ fn sampled(samples: &[BackendSample], page: &mut Page<'_, '_>) -> fmt::Result {
     let rtt =
         samples.iter().filter_map(|sample| Some((sample.labels(), f64::from(sample.rtt_micros?) / 1e6)));
     page.gauges(&family::BACKEND_RTT, rtt)?;
+    let trips = samples.iter().filter(|sample| sample.trips.1 > 0);
+    page.histograms(
+        &family::BACKEND_ROUND_TRIP,
+        trips.map(|sample| (sample.labels(), sample.trips.clone())),
+    )?;
     let probes = samples.iter().flat_map(|sample| {
         [("ok", sample.probes_ok), ("failed", sample.probes_failed)].map(|(result, count)| {
             let [pool, backend, region] = sample.labels();
@@ -269,18 +274,18 @@ impl Page<'_, '_> {
         self.family(family, samples)
     }
 
-    fn histograms<'t, S: EncodeLabelSet>(
+    /// Each sample with its sum, its count and its buckets.
+    fn histograms<S: EncodeLabelSet>(
         &mut self,
         family: &Family,
-        samples: impl IntoIterator<Item = (S, &'t Times)>,
+        samples: impl IntoIterator<Item = (S, (f64, u64, Vec<(f64, u64)>))>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
             return Ok(());
         }
         let mut metric = self.0.encode_descriptor(family.name, family.help, None, MetricType::Histogram)?;
-        for (labels, times) in samples {
-            let (sum, count, buckets) = times.read();
+        for (labels, (sum, count, buckets)) in samples {
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())

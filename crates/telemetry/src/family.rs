@@ -95,6 +95,7 @@ families! {
     BACKEND_IN_FLIGHT: Gauge "backend_in_flight" in "requests" by ["pool", "backend", "region"] "Requests that a backend is answering";
     BACKEND_CONNECTIONS: Gauge "backend_connections" in "connections" by ["pool", "backend", "region", "state"] "Open connections to a backend, by whether requests use them";
     BACKEND_RTT: Gauge "backend_rtt_seconds" in "seconds" by ["pool", "backend", "region"] "Round trip from this PoP to a backend";
+    BACKEND_ROUND_TRIP: Histogram "backend_round_trip_seconds" in "seconds" by ["pool", "backend", "region"] "Round trips to a backend as they were measured, by handshakes and by kept connections; those that decisions are told are smoothed";
     PROBES: Counter "probes" in "probes" by ["pool", "backend", "region", "result"] "Probes, by result";
     REGION_IN_FLIGHT: Gauge "region_in_flight" in "requests" by ["region"] "Requests that a region is answering for this PoP";
     REGION_USABLE: Gauge "region_usable_backends" in "backends" by ["region"] "Backends of a region that may get requests now";

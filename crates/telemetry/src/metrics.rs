@@ -98,6 +98,8 @@ pub struct BackendSample {
     pub idle: u32,
     /// Round trip in microseconds.
     pub rtt_micros: Option<u32>,
+    /// The round trips that were measured: the sum in seconds, the count, and the buckets.
+    pub trips: (f64, u64, Vec<(f64, u64)>),
     /// Probes that succeeded.
     pub probes_ok: u64,
     /// Probes that failed.

@@ -2,6 +2,7 @@
 
 use super::{Cell, Story};
 use crate::rtt;
+use crate::trips::Trips;
 use nearside_core::Now;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,8 +22,15 @@ impl Cell {
         }
     }
 
+    /// The round trips that were measured since the process began.
+    #[must_use]
+    pub fn trips(&self) -> Trips {
+        self.story().trips
+    }
+
     fn note_rtt(&self, story: &mut Story, sample: Duration, now: Now, lasts: Duration) {
         let micros = story.rtt.observe(sample, now, lasts);
+        story.trips.add(sample);
         self.rtt_at.store(now.as_millis(), Ordering::Relaxed);
         self.rtt_micros.store(micros, Ordering::Relaxed);
     }

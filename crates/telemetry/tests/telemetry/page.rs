@@ -64,6 +64,7 @@ fn sample(name: &str, verdict: Verdict) -> BackendSample {
         connections: 6,
         idle: 4,
         rtt_micros: Some(20_500),
+        trips: (0.041, 2, vec![(0.02, 0), (0.035, 2), (f64::INFINITY, 0)]),
         probes_ok: 7,
         probes_failed: 2,
     }
@@ -171,6 +172,10 @@ fn backends_are_sampled_at_each_scrape() {
         format!(r#"nearside_backend_connections{{{labels},state="idle"}} 4"#),
         format!(r#"nearside_backend_connections{{{labels},state="busy"}} 2"#),
         format!("nearside_backend_rtt_seconds{{{labels}}} 0.0205"),
+        format!("nearside_backend_round_trip_seconds_sum{{{labels}}} 0.041"),
+        format!("nearside_backend_round_trip_seconds_count{{{labels}}} 2"),
+        format!(r#"nearside_backend_round_trip_seconds_bucket{{le="0.035",{labels}}} 2"#),
+        format!(r#"nearside_backend_round_trip_seconds_bucket{{le="+Inf",{labels}}} 2"#),
         format!(r#"nearside_probes_total{{{labels},result="ok"}} 7"#),
         format!(r#"nearside_probes_total{{{labels},result="failed"}} 2"#),
     ];
