@@ -10,7 +10,6 @@ mod meter;
 mod proxy;
 mod reload;
 mod scenario;
-mod server;
 mod setup;
 mod table;
 

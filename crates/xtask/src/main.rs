@@ -10,10 +10,12 @@ mod demo;
 mod driver;
 mod faults;
 mod fuzz;
+mod order;
 mod package;
 mod peers;
 mod process;
 mod record;
+mod server;
 mod soak;
 mod test;
 mod tidy;
@@ -44,6 +46,8 @@ enum Task {
     Faults(faults::Arguments),
     /// Attacks what reads from outside with mutated inputs: a smoke for all targets, or one target for long, by coverage.
     Fuzz(fuzz::Arguments),
+    /// Builds the program for release with the functions that run side by side, and notes which those are.
+    Order,
     /// Builds the Debian package: program, unit, manual, completions and the example of a file.
     Package(package::Arguments),
     /// Carries out all faults in random order for ten minutes, and compares the backends' ledgers with what clients saw.
@@ -75,6 +79,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Order => order::run(),
         Task::Package(arguments) => package::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),

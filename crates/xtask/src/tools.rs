@@ -25,6 +25,8 @@ pub(crate) enum Need {
     Peers,
     /// Packages.
     Package,
+    /// Which functions run.
+    Order,
 }
 
 /// Who installs a tool.
@@ -88,7 +90,7 @@ const TOOLS: &[Tool] = &[
         package: "nghttp2-client",
         by: By::Apt,
         why: "loads HTTP/2",
-        needs: &[Need::Test, Need::Compare],
+        needs: &[Need::Test, Need::Compare, Need::Order],
     },
     Tool {
         program: "nghttp",
@@ -109,7 +111,7 @@ const TOOLS: &[Tool] = &[
         package: "valgrind",
         by: By::Apt,
         why: "counts instructions",
-        needs: &[Need::Compare],
+        needs: &[Need::Compare, Need::Order],
     },
     Tool {
         program: "ip",
@@ -158,7 +160,7 @@ const TOOLS: &[Tool] = &[
         package: "linux-perf",
         by: By::Apt,
         why: "counts instructions",
-        needs: &[Need::Compare],
+        needs: &[Need::Compare, Need::Order],
     },
     Tool {
         program: "nginx",

@@ -7,8 +7,8 @@ mod nginx;
 mod pingora;
 
 use super::meter::Meter;
-use super::server::{Server, wait_for};
 use super::setup::Setup;
+use crate::server::{Server, wait_for};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! What all proxies of a comparison share: one origin, one certificate, one folder.
 
-use super::server::{Server, wait_for};
 use crate::process;
+use crate::server::{Server, wait_for};
 use anyhow::{Context, Result};
 use std::fmt::Write;
 use std::fs;

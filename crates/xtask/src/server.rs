@@ -1,4 +1,4 @@
-//! A process of a comparison.
+//! A server that a tool runs for a while.
 
 use crate::process;
 use anyhow::{Context, Result, bail};
@@ -8,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A process with room for many descriptors; dropping it asks it to end, and waits for a moment.
-pub(super) struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts the command.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_owned();
         let mut roomy = process::roomy(&program);
         roomy
@@ -30,7 +30,7 @@ impl Server {
     ///
     /// # Errors
     /// When the process is gone.
-    pub(super) fn workers(&self) -> Result<Vec<u32>> {
+    pub(crate) fn workers(&self) -> Result<Vec<u32>> {
         let children = self.children()?;
         Ok(if children.is_empty() { vec![self.0.id()] } else { children })
     }
@@ -39,7 +39,7 @@ impl Server {
     ///
     /// # Errors
     /// When the process is gone.
-    pub(super) fn all(&self) -> Result<Vec<u32>> {
+    pub(crate) fn all(&self) -> Result<Vec<u32>> {
         let mut all = self.children()?;
         all.push(self.0.id());
         Ok(all)
@@ -49,7 +49,7 @@ impl Server {
     ///
     /// # Errors
     /// When it is gone.
-    pub(super) fn signal(&self, name: &str) -> Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         process::run_quietly(Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]))
     }
 
@@ -80,7 +80,7 @@ impl Drop for Server {
 ///
 /// # Errors
 /// When nobody does within a quarter of a minute.
-pub(super) fn wait_for(port: u16) -> Result<()> {
+pub(crate) fn wait_for(port: u16) -> Result<()> {
     for _ in 0..300 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Ok(());
