@@ -20,6 +20,9 @@ const ORDER: &str = "crates/nearside/order.txt";
 /// How long the program may take for a step: it runs at a fiftieth of its speed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long it is left to itself, so that what runs now and then runs too.
+const REST: Duration = Duration::from_secs(15);
+
 /// Builds the program, notes which functions run from its start through some load and a reload, and builds it anew by that.
 ///
 /// # Errors
@@ -102,6 +105,7 @@ impl Watched {
         file.write_all(b"# another generation\n").context("cannot change routes.yaml")?;
         drop(file);
         self.until("it has reloaded", |generation| generation != first)?;
+        std::thread::sleep(REST);
         let mut status = Command::new(&self.program);
         process::run_quietly(status.args(["status", "--state-dir"]).arg(self.folder.0.join("state")))?;
         for pid in self.edge.workers()? {
