@@ -9,6 +9,7 @@ mod compare;
 mod demo;
 mod driver;
 mod faults;
+mod folder;
 mod fuzz;
 mod order;
 mod package;

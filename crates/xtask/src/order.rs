@@ -3,6 +3,8 @@
 
 mod calls;
 
+use crate::folder::Folder;
+use crate::package;
 use crate::process;
 use crate::server::{Server, wait_for};
 use crate::tools::{self, Need};
@@ -32,18 +34,13 @@ pub(crate) fn run() -> Result<()> {
     tools::ensure(&[Need::Build, Need::Order])?;
     let before = fs::read_to_string(root.join(ORDER)).unwrap_or_default();
     let before: HashSet<&str> = before.lines().collect();
-    let program = build(&root)?;
+    let program = package::built(&root)?;
     let functions = Watched::start(&program)?.functions()?;
     let known = functions.iter().filter(|name| before.contains(name.as_str())).count();
     fs::write(root.join(ORDER), functions.join("\n") + "\n")
         .with_context(|| format!("cannot write {ORDER}"))?;
     println!("{ORDER}: {} functions run, of which it had {known}", functions.len());
-    build(&root).map(drop)
-}
-
-fn build(root: &Path) -> Result<PathBuf> {
-    process::run(process::cargo(root).args(["build", "--release", "--locked", "--package", "nearside"]))?;
-    Ok(process::target(root)?.join("release/nearside"))
+    package::built(&root).map(drop)
 }
 
 /// The program under callgrind, before a backend.
@@ -56,19 +53,9 @@ struct Watched {
     folder: Folder,
 }
 
-/// A folder that goes with it.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
 impl Watched {
     fn start(program: &Path) -> Result<Self> {
-        let folder = Folder(std::env::temp_dir().join(format!("nearside-order-{}", std::process::id())));
-        fs::create_dir_all(&folder.0).with_context(|| format!("cannot make {}", folder.0.display()))?;
+        let folder = Folder::make("order")?;
         let [plain, tls, backend] = ports()?;
         let text = format!(
             "version: 1\nregions: {{ here: {{}} }}\n\
@@ -77,7 +64,7 @@ impl Watched {
              listeners: [ {{ bind: \"127.0.0.1:{plain}\" }}, {{ bind: \"127.0.0.1:{tls}\", tls: true }} ]\n\
              tls: {{ self_signed: true }}\n"
         );
-        let file = folder.0.join("routes.yaml");
+        let file = folder.path().join("routes.yaml");
         fs::write(&file, text).context("cannot write routes.yaml")?;
         let mut sample = Command::new(program);
         sample.args(["sample", "--name", "a", "--region", "here", "--bind", &format!("127.0.0.1:{backend}")]);
@@ -85,8 +72,8 @@ impl Watched {
         wait_for(backend)?;
         let mut valgrind = Command::new(tools::find("valgrind").context("valgrind is missing")?);
         valgrind.args(["--quiet", "--tool=callgrind", "--demangle=no"]);
-        valgrind.arg(format!("--callgrind-out-file={}", folder.0.join("calls").display())).arg(program);
-        valgrind.args(["run", "--threads", "1", "--state-dir"]).arg(folder.0.join("state")).arg(&file);
+        valgrind.arg(format!("--callgrind-out-file={}", folder.path().join("calls").display())).arg(program);
+        valgrind.args(["run", "--threads", "1", "--state-dir"]).arg(folder.path().join("state")).arg(&file);
         let edge = Server::start(valgrind.env("NEARSIDE_LOG", "error"))?;
         let watched = Self { program: program.to_owned(), plain, tls, edge, _backend: sample, folder };
         watched.until("it serves", |generation| !generation.is_empty())?;
@@ -101,19 +88,20 @@ impl Watched {
         for words in [["--h1", "-c4", &plain], ["--h1", "-c4", &tls], ["-m16", "-c2", &tls]] {
             process::run_quietly(Command::new("h2load").arg("-n300").args(words))?;
         }
-        let mut file = fs::File::options().append(true).open(self.folder.0.join("routes.yaml"))?;
+        let mut file = fs::File::options().append(true).open(self.folder.path().join("routes.yaml"))?;
         file.write_all(b"# another generation\n").context("cannot change routes.yaml")?;
         drop(file);
         self.until("it has reloaded", |generation| generation != first)?;
         std::thread::sleep(REST);
         let mut status = Command::new(&self.program);
-        process::run_quietly(status.args(["status", "--state-dir"]).arg(self.folder.0.join("state")))?;
+        process::run_quietly(status.args(["status", "--state-dir"]).arg(self.folder.path().join("state")))?;
         for pid in self.edge.workers()? {
             process::run_quietly(Command::new("callgrind_control").arg("--dump").arg(pid.to_string()))?;
         }
         // callgrind does not always survive that its program handles a signal.
         self.edge.signal("KILL")?;
-        let told = fs::read_to_string(self.folder.0.join("calls.1")).context("callgrind left nothing")?;
+        let told =
+            fs::read_to_string(self.folder.path().join("calls.1")).context("callgrind left nothing")?;
         Ok(calls::functions(&told, &self.program.to_string_lossy()))
     }
 

@@ -50,7 +50,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))
 }
 
-fn built(root: &Path) -> Result<PathBuf> {
+/// The program, built for release.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn built(root: &Path) -> Result<PathBuf> {
     process::run(process::cargo(root).args([
         "build",
         "--release",

@@ -1,5 +1,6 @@
 //! What all proxies of a comparison share: one origin, one certificate, one folder.
 
+use crate::folder::Folder;
 use crate::process;
 use crate::server::{Server, wait_for};
 use anyhow::{Context, Result};
@@ -19,19 +20,9 @@ pub(super) const HOSTS: &str = "hosts.txt";
 
 /// The folder with all files, and the origin; dropping it ends and removes both.
 pub(super) struct Setup {
-    folder: PathBuf,
     tools: PathBuf,
     _origin: Server,
-    _gone: Folder,
-}
-
-/// A folder of its own, which goes with it.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
+    folder: Folder,
 }
 
 impl Setup {
@@ -40,29 +31,28 @@ impl Setup {
     /// # Errors
     /// When a tool is missing or the origin does not start.
     pub(super) fn start(target: &Path) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("nearside-compare-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let gone = Folder(folder.clone());
-        certificate(&folder)?;
+        let gone = Folder::make("compare")?;
+        let folder = gone.path();
+        certificate(folder)?;
         fs::write(folder.join("megabyte"), vec![b'u'; 1_000_000]).context("cannot write the upload")?;
         fs::write(folder.join("10m"), vec![b'd'; 10_000_000]).context("cannot write the download")?;
         fs::write(folder.join(HOSTS), hosts()?).context("cannot write the hosts")?;
-        fs::write(folder.join("origin.conf"), origin(&folder)).context("cannot write origin.conf")?;
+        fs::write(folder.join("origin.conf"), origin(folder)).context("cannot write origin.conf")?;
         let mut command = Command::new(crate::tools::find("nginx").context("nginx is missing")?);
-        command.arg("-p").arg(&folder).arg("-c").arg(folder.join("origin.conf"));
+        command.arg("-p").arg(folder).arg("-c").arg(folder.join("origin.conf"));
         let origin = Server::start(&mut command)?;
         wait_for(ORIGIN)?;
-        Ok(Self { folder, tools: target.join("release"), _origin: origin, _gone: gone })
+        Ok(Self { tools: target.join("release"), _origin: origin, folder: gone })
     }
 
     /// A file in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.folder.path().join(name)
     }
 
     /// The folder, as configurations write it.
     pub(super) fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// One of our own measuring programs.
