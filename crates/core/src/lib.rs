@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod explained;
 pub mod facts;
 pub mod generation;
+pub mod hex;
 pub mod home;
 pub mod host;
 pub mod id;

@@ -7,7 +7,7 @@ use crate::websocket;
 use nearside_core::generation::Pool;
 use nearside_core::policy::HostHeader;
 use nearside_core::route::{FieldEdits, Route};
-use nearside_core::{BackendId, Generation};
+use nearside_core::{BackendId, Generation, hex};
 use nearside_http::{Blank, Edits, Known, Method, RequestHead, Version, list};
 
 /// A ref before it is known.
@@ -164,7 +164,7 @@ pub(crate) fn passed(head: &RequestHead, fleet: &str) -> usize {
 
 /// The text of a request's ref: 16 hexadecimal digits.
 pub(crate) fn reference(number: u64) -> Reference {
-    Reference(hex(number))
+    Reference(hex::digits(number))
 }
 
 /// A ref as text.
@@ -179,25 +179,6 @@ impl Reference {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// Sixteen digits, eight at a time: each nibble is moved into a byte of its own and becomes its digit there.
-fn hex(number: u64) -> [u8; 16] {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let digits = |half: u64| {
-        let mut nibbles = half;
-        for (shift, kept) in [(16, 0x0000_ffff_0000_ffff), (8, 0x00ff_00ff_00ff_00ff), (4, ONES * 15)] {
-            nibbles = (nibbles | nibbles << shift) & kept;
-        }
-        let letters = (nibbles + ONES * 6) >> 4 & ONES;
-        (nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
-    };
-    let mut text = [0; 16];
-    let halves = [number >> 32, number & 0xffff_ffff];
-    for (part, half) in text.as_chunks_mut().0.iter_mut().zip(halves) {
-        *part = digits(half);
-    }
-    text
 }
 
 /// Continues the client's trace, or begins one whose id holds the ref (W3C Trace Context).
@@ -220,10 +201,10 @@ fn trace_parent(edits: &mut Edits, blank: Blank, visit: &Visit<'_>, head: &Reque
         text.get_mut(at..at + digits.len()).into_iter().for_each(|room| room.copy_from_slice(digits));
     };
     let [high, low] = trace.halves();
-    put(3, &hex(high));
-    put(19, &hex(low));
-    put(36, &hex(span));
-    put(53, hex(flags.into()).last_chunk::<2>().unwrap_or(b"00"));
+    put(3, &hex::digits(high));
+    put(19, &hex::digits(low));
+    put(36, &hex::digits(span));
+    put(53, hex::digits(flags.into()).last_chunk::<2>().unwrap_or(b"00"));
     edits.fill(blank, &text);
 }
 

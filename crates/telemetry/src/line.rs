@@ -6,8 +6,8 @@ mod ecs;
 use crate::field;
 use crate::record::{Record, Word};
 use crate::trace::TraceId;
-use nearside_core::Reason;
 use nearside_core::generation::{LogFormat, Stamp};
+use nearside_core::{Reason, hex};
 use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -180,13 +180,11 @@ impl Line<'_> {
     /// The 32 digits of a trace's id.
     fn trace(&mut self, name: &str, value: TraceId) {
         self.name(name);
-        let mut text = [b'"'; 34];
-        let (_, digits) = text.split_at_mut(1);
-        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(value.0.to_be_bytes()) {
-            *pair =
-                [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
-        }
-        self.out.extend_from_slice(&text);
+        let [high, low] = value.halves().map(hex::digits);
+        self.out.push(b'"');
+        self.out.extend_from_slice(&high);
+        self.out.extend_from_slice(&low);
+        self.out.push(b'"');
     }
 
     fn address(&mut self, name: &str, value: IpAddr) {
