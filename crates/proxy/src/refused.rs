@@ -45,6 +45,6 @@ pub(crate) fn refuse(
         trace: trace::begun(number, worker.edge.salt),
     };
     live.cells.record(&record);
-    worker.edge.access.write(record);
+    worker.edge.access.write(&record);
     (page, reference)
 }

@@ -1,4 +1,6 @@
 //! The access log: one line per request, through a bounded queue to a thread that writes.
+//!
+//! A line is made by who has the request: a record that went to another processor would cost both more than its line does.
 
 mod sink;
 
@@ -6,6 +8,7 @@ pub use sink::Sink;
 
 use crate::line::Lines;
 use crate::record::Record;
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
@@ -16,13 +19,25 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// Records that wait at most; about 2 MB, and some tenths of a second of a busy machine.
-const QUEUE: usize = 8192;
+/// Bytes of lines that wait at most: some ten thousand lines, and some tenths of a second of a busy machine.
+const QUEUE: usize = 4 << 20;
 /// How long the first line of a batch waits for others. To wake a thread per line would cost more than the line.
 const PAUSE: Duration = Duration::from_millis(50);
-const BUFFER: usize = 64 * 1024;
+/// Bytes for which nobody waits any longer, and how much room is kept for the next ones.
+const BATCH: usize = 256 << 10;
 /// How long a sink may take for the last lines.
 const LAST: Duration = Duration::from_secs(3);
+
+thread_local! {
+    static PEN: RefCell<Pen> = RefCell::default();
+}
+
+/// What a thread makes lines with.
+#[derive(Default)]
+struct Pen {
+    lines: Lines,
+    line: Vec<u8>,
+}
 
 /// Writes one line per record. No request ever waits for it: what does not fit the queue is counted.
 pub struct AccessLog {
@@ -34,13 +49,13 @@ struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     end: Condvar,
-    capacity: usize,
     dropped: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
 struct Queue {
-    records: Vec<Record>,
+    /// Whole lines.
+    text: Vec<u8>,
     closed: bool,
     /// What is to be done once all that is queued was written.
     turn: Option<Turn>,
@@ -71,27 +86,35 @@ impl AccessLog {
     /// # Errors
     /// The writing thread cannot be started.
     pub fn begin(mut sink: Sink, dropped: Arc<AtomicU64>) -> io::Result<Self> {
-        let (queue, capacity) = (Mutex::default(), QUEUE);
-        let shared = Shared { queue, wake: Condvar::new(), end: Condvar::new(), capacity, dropped };
-        let shared = Arc::new(shared);
+        let queue = Mutex::default();
+        let shared = Arc::new(Shared { queue, wake: Condvar::new(), end: Condvar::new(), dropped });
         let own = Arc::clone(&shared);
         let write = move || own.write_all(&mut sink);
         let writer = thread::Builder::new().name("access-log".to_owned()).spawn(write)?;
         Ok(Self { shared, writer: Mutex::new(Some(writer)) })
     }
 
-    /// Hands `record` over. Never waits for the sink.
-    pub fn write(&self, record: Record) {
+    /// Makes the line of `record` and hands it over. Never waits for the sink.
+    pub fn write(&self, record: &Record<'_>) {
+        PEN.with_borrow_mut(|pen| {
+            pen.line.clear();
+            pen.lines.append(record, &mut pen.line);
+            self.push(&pen.line);
+        });
+    }
+
+    fn push(&self, line: &[u8]) {
         let mut queue = self.shared.lock();
-        let waiting = queue.records.len();
-        if waiting >= self.shared.capacity || queue.closed {
+        let before = queue.text.len();
+        let after = before + line.len();
+        if after > QUEUE || queue.closed {
             drop(queue);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        queue.records.push(record);
+        queue.text.extend_from_slice(line);
         drop(queue);
-        if waiting == 0 || waiting == self.shared.capacity / 2 {
+        if before == 0 || (before < BATCH && after >= BATCH) {
             self.shared.wake.notify_one();
         }
     }
@@ -149,17 +172,12 @@ impl Shared {
     fn write_all(&self, sink: &mut Sink) {
         let ended = Ended(self);
         let mut batch = Vec::new();
-        let mut out = Vec::with_capacity(BUFFER);
-        let mut lines = Lines::default();
         loop {
             let (closed, turn) = self.take(&mut batch);
-            for record in batch.drain(..) {
-                lines.append(&record, &mut out);
-                if out.len() >= BUFFER - BUFFER / 8 {
-                    self.send(sink, &mut out);
-                }
-            }
-            self.send(sink, &mut out);
+            let lost = sink.lines(&batch);
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
+            batch.clear();
+            batch.shrink_to(BATCH);
             let turned = match turn {
                 Some(Turn::To(path)) => sink.turn(path.as_deref()),
                 Some(Turn::Anew) => sink.reopen(),
@@ -175,25 +193,17 @@ impl Shared {
         }
     }
 
-    /// Swaps the queue's records for the empty `batch`, when the first has waited a while or half the queue is
-    /// full, or at once where the sink is to be another. Says whether the log is closed.
-    fn take(&self, batch: &mut Vec<Record>) -> (bool, Option<Turn>) {
+    /// Swaps the queue's lines for the empty `batch`, when the first has waited a while or there are enough, or at
+    /// once where the sink is to be another. Says whether the log is closed.
+    fn take(&self, batch: &mut Vec<u8>) -> (bool, Option<Turn>) {
         let rests = |queue: &Queue| !queue.closed && queue.turn.is_none();
-        let idle = |queue: &mut Queue| queue.records.is_empty() && rests(queue);
-        let calm = |queue: &mut Queue| queue.records.len() <= self.capacity / 2 && rests(queue);
+        let idle = |queue: &mut Queue| queue.text.is_empty() && rests(queue);
+        let calm = |queue: &mut Queue| queue.text.len() < BATCH && rests(queue);
         let queue = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         let gathered = self.wake.wait_timeout_while(queue, PAUSE, calm);
         let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        mem::swap(&mut queue.records, batch);
+        mem::swap(&mut queue.text, batch);
         (queue.closed, queue.turn.take())
-    }
-
-    fn send(&self, sink: &mut Sink, out: &mut Vec<u8>) {
-        let lost = sink.lines(out);
-        if lost > 0 {
-            self.dropped.fetch_add(lost, Ordering::Relaxed);
-        }
-        out.clear();
     }
 }
 

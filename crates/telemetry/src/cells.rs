@@ -63,7 +63,7 @@ impl Default for Decisions {
 
 impl Cells {
     /// Counts a request at its end.
-    pub fn record(&self, record: &Record) {
+    pub fn record(&self, record: &Record<'_>) {
         let own = record.route.and_then(|id| self.routes.get(id.index()));
         let route = own.unwrap_or(&self.no_route).touched.get_or_init(Box::default);
         let backend = record.backend.and_then(|id| record.generation.backend(id));
@@ -79,7 +79,7 @@ impl Cells {
     }
 
     /// Makes a request that was counted, and whose trace is sent, the example of its bucket.
-    pub fn exemplify(&self, record: &Record) {
+    pub fn exemplify(&self, record: &Record<'_>) {
         let own = record.route.and_then(|id| self.routes.get(id.index()));
         if let Some(route) = own.unwrap_or(&self.no_route).touched() {
             let exemplar =

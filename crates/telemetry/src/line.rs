@@ -2,19 +2,31 @@
 
 mod combined;
 mod ecs;
+mod way;
 
 use crate::field;
 use crate::record::{Record, Word};
 use crate::trace::TraceId;
 use nearside_core::generation::{LogFormat, Stamp};
-use nearside_core::{Reason, hex};
+use nearside_core::hex;
 use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::macros::format_description;
+use way::{Keys, Ways};
 
-/// Writes lines. What one line has in common with the one before, the second and the generation, is not written out again.
+/// A field's name with what stands around it, as a constant: `,"name":`.
+macro_rules! key {
+    ($name:expr) => {{
+        const KEY: [u8; $name.len() + 4] = crate::line::framed($name);
+        &KEY
+    }};
+}
+use key;
+
+/// Writes lines. What one line has in common with those before, the second, the generation and most ways, is not written
+/// out again.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     second: Option<u64>,
@@ -22,11 +34,12 @@ pub(crate) struct Lines {
     time: String,
     stamp: Stamp,
     generation: String,
+    ways: Ways,
 }
 
 impl Lines {
     /// Appends the line of `record`, its end included, to `out`.
-    pub(crate) fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
+    pub(crate) fn append(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.look(record);
         match record.generation.observe.access_log.format {
             LogFormat::Json => self.json(record, out),
@@ -35,51 +48,56 @@ impl Lines {
         }
     }
 
-    fn json(&self, record: &Record, out: &mut Vec<u8>) {
-        let names = record.names();
-
-        out.push(b'{');
+    fn json(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        const WAY: Keys = Keys {
+            route: key!(field::ROUTE),
+            pool: key!(field::POOL),
+            region: key!(field::REGION),
+            backend: key!(field::BACKEND),
+        };
         let mut line = Line { out };
-        self.time(&mut line, field::TIME, record.time);
-        line.bytes(field::REF, record.asked.reference());
-        line.address(field::CLIENT, record.client);
+        self.time(&mut line, key!(field::TIME), record.time);
+        line.plain(key!(field::REF), &record.asked.reference);
+        line.address(key!(field::CLIENT), record.client);
         if record.peer != record.client {
-            line.address(field::PEER, record.peer);
+            line.address(key!(field::PEER), record.peer);
         }
-        line.text(field::PROTOCOL, record.protocol.name());
-        line.optional(field::TLS, record.tls.map(crate::TlsVersion::name));
-        line.bytes(field::HOST, record.asked.host());
-        line.bytes(field::METHOD, record.asked.method());
-        line.bytes(field::PATH, record.asked.path());
+        line.plain(key!(field::PROTOCOL), record.protocol.name().as_bytes());
+        if let Some(tls) = record.tls {
+            line.plain(key!(field::TLS), tls.name().as_bytes());
+        }
+        line.bytes(key!(field::HOST), &record.asked.host);
+        line.bytes(key!(field::METHOD), &record.asked.method);
+        line.bytes(key!(field::PATH), &record.asked.path);
         if let Some(words) = &record.words {
-            line.word(field::QUERY, words.query.as_ref());
-            line.word(field::COOKIE, words.cookie.as_ref());
-            line.word(field::AUTHORIZATION, words.authorization.as_ref());
+            line.word(key!(field::QUERY), words.query.as_ref());
+            line.word(key!(field::COOKIE), words.cookie.as_ref());
+            line.word(key!(field::AUTHORIZATION), words.authorization.as_ref());
         }
         if let Some(status) = record.status {
-            line.number(field::STATUS, status);
+            line.number(key!(field::STATUS), status);
         }
-        line.optional(field::REASON, record.reason.map(Reason::name));
-        line.optional(field::ROUTE, names.route);
-        line.optional(field::POOL, names.pool);
-        line.optional(field::REGION, names.region);
-        line.optional(field::BACKEND, names.backend);
-        line.number(field::TRIES, record.tries);
-        line.micros(field::TOTAL_US, record.total);
-        for (name, time) in [(field::CONNECT_US, record.connect), (field::FIRST_BYTE_US, record.first_byte)] {
-            if let Some(time) = time {
-                line.micros(name, time);
-            }
+        if let Some(reason) = record.reason {
+            line.plain(key!(field::REASON), reason.name().as_bytes());
         }
-        line.number(field::BYTES_IN, record.bytes_in);
-        line.number(field::BYTES_OUT, record.bytes_out);
-        line.trace(field::TRACE_ID, record.trace);
-        line.text(field::GENERATION, &self.generation);
+        self.ways.append(record, &WAY, line.out);
+        line.number(key!(field::TRIES), record.tries);
+        line.micros(key!(field::TOTAL_US), record.total);
+        if let Some(connect) = record.connect {
+            line.micros(key!(field::CONNECT_US), connect);
+        }
+        if let Some(first_byte) = record.first_byte {
+            line.micros(key!(field::FIRST_BYTE_US), first_byte);
+        }
+        line.number(key!(field::BYTES_IN), record.bytes_in);
+        line.number(key!(field::BYTES_OUT), record.bytes_out);
+        line.trace(key!(field::TRACE_ID), record.trace);
+        line.plain(key!(field::GENERATION), self.generation.as_bytes());
         out.extend_from_slice(b"}\n");
     }
 
     /// Writes out what is new since the last line.
-    fn look(&mut self, record: &Record) {
+    fn look(&mut self, record: &Record<'_>) {
         let second = since_epoch(record.time).as_secs();
         if self.second.replace(second) != Some(second) {
             let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].");
@@ -91,17 +109,33 @@ impl Lines {
         }
     }
 
-    fn time(&self, line: &mut Line<'_>, name: &str, time: SystemTime) {
-        line.out.extend_from_slice(b"\"");
-        line.out.extend_from_slice(name.as_bytes());
-        line.out.extend_from_slice(b"\":\"");
+    /// Begins a line, with the time as its first field.
+    fn time(&self, line: &mut Line<'_>, key: &[u8], time: SystemTime) {
+        line.out.push(b'{');
+        line.out.extend_from_slice(key.strip_prefix(b",").unwrap_or(key));
+        line.out.push(b'"');
         line.out.extend_from_slice(self.time.as_bytes());
-        let mut digits = itoa::Buffer::new();
-        // A one before them keeps the zeros; it is left out again.
-        let digits = digits.format(1000 + since_epoch(time).subsec_millis()).as_bytes();
-        line.out.extend_from_slice(digits.get(1..).unwrap_or_default());
-        line.out.extend_from_slice(b"Z\"");
+        let millis = since_epoch(time).subsec_millis();
+        let [hundreds, tens, ones] = [100, 10, 1].map(|unit| digit(millis / unit));
+        line.out.extend_from_slice(&[hundreds, tens, ones, b'Z', b'"']);
     }
+}
+
+/// [`key!`] of a field's name.
+const fn framed<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
+    let mut key = [b','; LENGTH];
+    let (_, rest) = key.split_at_mut(1);
+    let (quote, rest) = rest.split_at_mut(1);
+    let (text, end) = rest.split_at_mut(name.len());
+    quote.copy_from_slice(b"\"");
+    text.copy_from_slice(name.as_bytes());
+    end.copy_from_slice(b"\":");
+    key
+}
+
+/// The last decimal digit of `number`.
+fn digit(number: u32) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or(0)
 }
 
 fn since_epoch(time: SystemTime) -> Duration {
@@ -113,46 +147,39 @@ struct Line<'a> {
     out: &'a mut Vec<u8>,
 }
 
-#[expect(
-    clippy::inline_always,
-    reason = "a name that the compiler sees is a few words stored, not three copies"
-)]
+#[expect(clippy::inline_always, reason = "a key that the compiler sees is a few words stored, not a copy")]
 impl Line<'_> {
     #[inline(always)]
-    fn name(&mut self, name: &str) {
-        self.out.reserve(name.len() + 64);
-        self.out.extend_from_slice(b",\"");
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    fn key(&mut self, key: &[u8]) {
+        self.out.extend_from_slice(key);
     }
 
     #[inline(always)]
-    fn text(&mut self, name: &str, value: &str) {
-        self.bytes(name, value.as_bytes());
+    fn text(&mut self, key: &[u8], value: &str) {
+        self.bytes(key, value.as_bytes());
     }
 
     #[inline(always)]
-    fn optional(&mut self, name: &str, value: Option<&str>) {
+    fn optional(&mut self, key: &[u8], value: Option<&str>) {
         if let Some(value) = value {
-            self.text(name, value);
+            self.text(key, value);
         }
     }
 
-    fn word(&mut self, name: &str, value: Option<&Word>) {
+    fn word(&mut self, key: &[u8], value: Option<&Word>) {
         if let Some(value) = value {
-            self.bytes(name, value.bytes());
+            self.bytes(key, value.bytes());
         }
     }
 
     #[inline(always)]
-    fn bytes(&mut self, name: &str, value: &[u8]) {
-        self.name(name);
+    fn bytes(&mut self, key: &[u8], value: &[u8]) {
+        self.key(key);
         self.quoted(value);
     }
 
     fn quoted(&mut self, value: &[u8]) {
         if is_plain(value) {
-            self.out.reserve(value.len() + 2);
             self.out.push(b'"');
             self.out.extend_from_slice(value);
             self.out.push(b'"');
@@ -161,25 +188,35 @@ impl Line<'_> {
         }
     }
 
+    /// A text of our own, in which there is nothing to escape.
+    #[inline(always)]
+    fn plain(&mut self, key: &[u8], value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
     /// A value that is JSON already.
-    fn raw(&mut self, name: &str, value: &str) {
-        self.name(name);
+    fn raw(&mut self, key: &[u8], value: &str) {
+        self.key(key);
         self.out.extend_from_slice(value.as_bytes());
     }
 
     #[inline(always)]
-    fn number(&mut self, name: &str, value: impl itoa::Integer) {
-        self.name(name);
+    fn number(&mut self, key: &[u8], value: impl itoa::Integer) {
+        self.key(key);
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn micros(&mut self, name: &str, value: Duration) {
-        self.number(name, u64::try_from(value.as_micros()).unwrap_or(u64::MAX));
+    fn micros(&mut self, key: &[u8], value: Duration) {
+        let seconds = value.as_secs().saturating_mul(1_000_000);
+        self.number(key, seconds.saturating_add(u64::from(value.subsec_micros())));
     }
 
     /// The 32 digits of a trace's id.
-    fn trace(&mut self, name: &str, value: TraceId) {
-        self.name(name);
+    fn trace(&mut self, key: &[u8], value: TraceId) {
+        self.key(key);
         let [high, low] = value.halves().map(hex::digits);
         self.out.push(b'"');
         self.out.extend_from_slice(&high);
@@ -187,8 +224,8 @@ impl Line<'_> {
         self.out.push(b'"');
     }
 
-    fn address(&mut self, name: &str, value: IpAddr) {
-        self.name(name);
+    fn address(&mut self, key: &[u8], value: IpAddr) {
+        self.key(key);
         self.out.push(b'"');
         match value {
             IpAddr::V4(address) => {
@@ -196,7 +233,14 @@ impl Line<'_> {
                     if index > 0 {
                         self.out.push(b'.');
                     }
-                    self.out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                    let octet = u32::from(octet);
+                    if octet >= 100 {
+                        self.out.push(digit(octet / 100));
+                    }
+                    if octet >= 10 {
+                        self.out.push(digit(octet / 10));
+                    }
+                    self.out.push(digit(octet));
                 }
             }
             IpAddr::V6(address) => drop(write!(self.out, "{address}")),

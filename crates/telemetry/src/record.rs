@@ -3,17 +3,18 @@
 use crate::trace::TraceId;
 use nearside_core::route::Action;
 use nearside_core::{BackendId, Generation, PoolId, Reason, RouteId};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// One request, at its end. It belongs to one generation, whose names are read when the line is written.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct Record<'a> {
     /// When the request's head had arrived.
     pub time: SystemTime,
     /// What the client said.
-    pub asked: Asked,
+    pub asked: Asked<'a>,
     /// What else of the client's words is written down, where the file asks for any.
     pub words: Option<Box<Words>>,
     /// The client's address, as believed.
@@ -50,7 +51,13 @@ pub struct Record {
     pub trace: TraceId,
 }
 
-impl Record {
+impl Record<'_> {
+    /// The same, with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Record<'static> {
+        Record { asked: self.asked.into_owned(), ..self }
+    }
+
     /// Whether it is written down, whatever share of requests is: an error, a refusal, a failover or a repeat.
     #[must_use]
     pub fn is_notable(&self) -> bool {
@@ -139,13 +146,17 @@ impl TlsVersion {
     }
 }
 
-/// The texts of a request, in one allocation. They are the client's: they go into the log, escaped, and nowhere
-/// else.
+/// The texts of a request. They are the client's: they go into the log, escaped, and nowhere else.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Asked {
-    text: Box<[u8]>,
-    /// Where the ref, the method and the host end.
-    ends: [usize; 3],
+pub struct Asked<'a> {
+    /// The request's unique id.
+    pub reference: Cow<'a, [u8]>,
+    /// The method.
+    pub method: Cow<'a, [u8]>,
+    /// The host.
+    pub host: Cow<'a, [u8]>,
+    /// The path, without its query, which may hold secrets.
+    pub path: Cow<'a, [u8]>,
 }
 
 /// Words of the client that are written down where the file asks for them: the client's, as [`Asked`].
@@ -190,44 +201,22 @@ impl Word {
 /// The longest path, and the longest host, that is written down.
 const LONGEST: usize = 2048;
 
-impl Asked {
-    /// The texts of a request. The query is left out of `path`, as it may hold secrets.
+impl<'a> Asked<'a> {
+    /// The texts of a request, no longer than is written down. The query of `path` is left out.
     #[must_use]
-    pub fn new(reference: &str, method: &[u8], host: &[u8], path: &[u8]) -> Self {
-        let query = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
-        let parts = [reference.as_bytes(), method, host, path.get(..query).unwrap_or_default()];
-        let parts = parts.map(|part| part.get(..part.len().min(LONGEST)).unwrap_or_default());
-        let [reference, method, host, _] = parts.map(<[u8]>::len);
-        let ends = [reference, reference + method, reference + method + host];
-        Self { text: parts.concat().into(), ends }
+    pub fn new(reference: &'a str, method: &'a [u8], host: &'a [u8], path: &'a [u8]) -> Self {
+        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let [reference, method, host, path] = [reference.as_bytes(), method, host, path]
+            .map(|part| Cow::Borrowed(part.get(..part.len().min(LONGEST)).unwrap_or_default()));
+        Self { reference, method, host, path }
     }
 
-    /// The request's unique id.
+    /// The same, with texts of its own.
     #[must_use]
-    pub fn reference(&self) -> &[u8] {
-        self.part(0, self.ends[0])
-    }
-
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &[u8] {
-        self.part(self.ends[0], self.ends[1])
-    }
-
-    /// The host.
-    #[must_use]
-    pub fn host(&self) -> &[u8] {
-        self.part(self.ends[1], self.ends[2])
-    }
-
-    /// The path, without its query.
-    #[must_use]
-    pub fn path(&self) -> &[u8] {
-        self.part(self.ends[2], self.text.len())
-    }
-
-    fn part(&self, from: usize, to: usize) -> &[u8] {
-        self.text.get(from..to).unwrap_or_default()
+    pub fn into_owned(self) -> Asked<'static> {
+        let [reference, method, host, path] =
+            [self.reference, self.method, self.host, self.path].map(|part| Cow::Owned(part.into_owned()));
+        Asked { reference, method, host, path }
     }
 }
 
@@ -238,11 +227,9 @@ mod tests {
     #[test]
     fn the_query_is_never_kept() {
         let asked = Asked::new("r1", b"GET", b"a.example", b"/login?token=secret");
-        assert_eq!(
-            (asked.reference(), asked.method(), asked.host(), asked.path()),
-            (b"r1".as_slice(), b"GET".as_slice(), b"a.example".as_slice(), b"/login".as_slice())
-        );
-        assert!(!asked.text.windows(6).any(|part| part == b"secret"));
+        let texts = [&asked.reference, &asked.method, &asked.host, &asked.path].map(|text| text.to_vec());
+        assert_eq!(texts, [b"r1".to_vec(), b"GET".to_vec(), b"a.example".to_vec(), b"/login".to_vec()]);
+        assert_eq!(asked.clone().into_owned(), asked);
     }
 
     #[test]
@@ -282,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_long_path_is_cut() {
-        assert_eq!(Asked::new("r", b"GET", b"h", &[b'a'; 9000]).path().len(), LONGEST);
+        assert_eq!(Asked::new("r", b"GET", b"h", &[b'a'; 9000]).path.len(), LONGEST);
         assert_eq!(Asked::new("", b"", b"", b""), Asked::default());
     }
 }

@@ -49,7 +49,7 @@ impl fmt::Display for TraceId {
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// The request. Its span is of the trace that it names.
-    pub record: Record,
+    pub record: Record<'static>,
     /// The span's id.
     pub span: u64,
     /// The caller's span, where there is one.

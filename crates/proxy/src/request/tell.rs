@@ -68,18 +68,16 @@ impl Visit<'_> {
             Some(course) => course.trace,
             None => trace::of(head, self.number, self.worker.edge.salt),
         };
-        match (is_logged, is_traced) {
-            (true, true) => {
-                self.trace(record.clone());
-                self.worker.edge.access.write(record);
-            }
-            (true, false) => self.worker.edge.access.write(record),
-            (false, _) => self.trace(record),
+        if is_logged {
+            self.worker.edge.access.write(&record);
+        }
+        if is_traced {
+            self.trace(record.into_owned());
         }
     }
 
     /// Hands the request's spans over.
-    fn trace(&self, record: Record) {
+    fn trace(&self, record: Record<'static>) {
         let generation = &self.live.generation;
         let (Some(course), Some(tracing)) = (&self.course, &generation.observe.tracing) else { return };
         self.live.cells.exemplify(&record);

@@ -12,14 +12,14 @@ const CLIENT_GONE: u16 = 499;
 const NONE: u16 = 0;
 
 /// Appends the line of `record`.
-pub(super) fn append(record: &Record, out: &mut Vec<u8>) {
+pub(super) fn append(record: &Record<'_>, out: &mut Vec<u8>) {
     let format = format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
     let time = OffsetDateTime::from(record.time).format(format).unwrap_or_default();
     // Writing into memory cannot fail.
     drop(write!(out, "{} - - [{time}] \"", record.client));
-    escaped(record.asked.method(), out);
+    escaped(&record.asked.method, out);
     out.push(b' ');
-    escaped(record.asked.path(), out);
+    escaped(&record.asked.path, out);
     let words = record.words.as_deref();
     if let Some(query) = words.and_then(|words| words.query.as_ref()) {
         out.push(b'?');
@@ -36,7 +36,7 @@ pub(super) fn append(record: &Record, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn version(record: &Record) -> &'static str {
+fn version(record: &Record<'_>) -> &'static str {
     match record.protocol.name() {
         // The format's readers want a number with a point.
         "HTTP/2" => "HTTP/2.0",

@@ -82,7 +82,7 @@ fn edge(trace: &Trace) -> Span {
     };
     own.optional("http.route", path.as_deref());
     own.optional("error.type", error.as_deref());
-    own.bytes("nearside.ref", record.asked.reference());
+    own.bytes("nearside.ref", &record.asked.reference);
     own.optional("nearside.reason", record.reason.map(Reason::name));
     let names = record.names();
     own.optional("nearside.route", names.route);
@@ -110,15 +110,15 @@ fn edge(trace: &Trace) -> Span {
 }
 
 /// What was asked, and by whom.
-fn asked(own: &mut Attributes, record: &Record, port: u16) {
+fn asked(own: &mut Attributes, record: &Record<'_>, port: u16) {
     let method = method(record);
     own.text("http.request.method", method);
     if method == OTHER {
-        own.bytes("http.request.method_original", record.asked.method());
+        own.bytes("http.request.method_original", &record.asked.method);
     }
     own.text("url.scheme", if record.tls.is_some() { "https" } else { "http" });
-    own.bytes("url.path", record.asked.path());
-    own.bytes("server.address", record.asked.host());
+    own.bytes("url.path", &record.asked.path);
+    own.bytes("server.address", &record.asked.host);
     own.number("server.port", port);
     own.text("client.address", &record.client.to_string());
     own.text("network.peer.address", &record.peer.to_string());
@@ -145,7 +145,7 @@ fn client(trace: &Trace, attempt: &Try, count: u32) -> Span {
             own.number("server.port", endpoint.port);
         }
         let scheme = if endpoint.tls { "https" } else { "http" };
-        let path = String::from_utf8_lossy(record.asked.path());
+        let path = String::from_utf8_lossy(&record.asked.path);
         own.text("url.full", &format!("{scheme}://{}{path}", endpoint.authority()));
         own.text("nearside.backend", &backend.name);
         own.number("nearside.tier", backend.priority);
@@ -183,8 +183,8 @@ fn client(trace: &Trace, attempt: &Try, count: u32) -> Span {
 const OTHER: &str = "_OTHER";
 
 /// The method, where it is one of those that everybody knows.
-fn method(record: &Record) -> &'static str {
-    let known = METHODS.iter().find(|known| **known == record.asked.method());
+fn method(record: &Record<'_>) -> &'static str {
+    let known = METHODS.iter().find(|known| ***known == *record.asked.method);
     known.and_then(|known| std::str::from_utf8(known).ok()).unwrap_or(OTHER)
 }
 
@@ -211,7 +211,7 @@ fn flags(trace: &Trace) -> u32 {
 }
 
 /// The time at so much after the request's beginning.
-fn nanos(record: &Record, after: Duration) -> u64 {
+fn nanos(record: &Record<'_>, after: Duration) -> u64 {
     let time = record.time.duration_since(UNIX_EPOCH).unwrap_or_default() + after;
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Lines of the access log, and what happens when nobody takes them.
 
 use crate::scene::{generation, record};
-use nearside_core::Reason;
+use nearside_core::{BackendId, Reason, RouteId};
 use nearside_telemetry::{AccessLog, Asked, Metrics, Record, field};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -53,10 +53,10 @@ impl Write for Broken {
 }
 
 /// The lines that `records` leave.
-fn lines(records: Vec<Record>) -> String {
+fn lines(records: Vec<Record<'_>>) -> String {
     let kept = Kept::default();
     let log = AccessLog::start(kept.clone(), Arc::default()).unwrap();
-    records.into_iter().for_each(|record| log.write(record));
+    records.into_iter().for_each(|record| log.write(&record));
     log.close();
     let bytes = kept.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -103,6 +103,37 @@ fn a_route_that_reached_no_backend_still_names_its_pool() {
     assert_eq!((&line[field::POOL], line.get(field::REGION)), (&Value::from("web"), None));
 }
 
+/// What lines keep of one another is never said of another route, backend or generation.
+#[test]
+fn each_line_names_its_own_way() {
+    let names = |first: &str| (0..80).map(|number| format!("{first}{number}")).collect::<Vec<_>>();
+    let generation = |number, first: &str| {
+        let (routes, regions) = (names("r"), names(first));
+        let [routes, regions] =
+            [&routes, &regions].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+        generation(number, &routes, &regions)
+    };
+    let generations = [generation(1, "a"), generation(2, "b")];
+    let ways = || (0..80).flat_map(|route| [0, 7, 70].map(|backend| (route, (route + backend) % 80)));
+    let all = generations.iter().chain(generations.first());
+    let all = all.flat_map(|generation| ways().chain(ways().rev()).map(move |way| (generation, way)));
+    let records = all.clone().map(|(generation, (route, backend))| Record {
+        route: Some(RouteId::new(route)),
+        backend: Some(BackendId::new(backend)),
+        ..record(generation)
+    });
+    let text = lines(records.collect());
+    let mut told = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for (generation, (route, backend)) in all {
+        let line = told.next().unwrap();
+        let first = if generation.stamp.number == 1 { "a" } else { "b" };
+        assert_eq!(line[field::ROUTE], format!("r{route}"));
+        assert_eq!(line[field::REGION], format!("{first}{backend}"));
+        assert_eq!(line[field::BACKEND], format!("{first}{backend}-a"));
+    }
+    assert!(told.next().is_none());
+}
+
 #[test]
 fn whatever_a_client_sends_stays_in_its_line() {
     let mut hostile = record(&generation(1, &["www"], &["frankfurt"]));
@@ -144,18 +175,19 @@ fn a_sink_that_stands_still_holds_nobody_up_and_what_is_lost_is_counted() {
     let generation = generation(1, &["www"], &["frankfurt"]);
     let ((asked, is_asked), (go, wait)) = (mpsc::channel(), mpsc::channel());
     let log = AccessLog::start(Stuck { asked, go: wait }, metrics.lines_dropped()).unwrap();
-    log.write(record(&generation));
+    log.write(&record(&generation));
     is_asked.recv().unwrap();
-    // The thread stands in its first line; 8192 more fit the queue.
-    for _ in 0..8192 + 37 {
-        log.write(record(&generation));
+    // The thread stands in its first line; four megabytes more fit the queue.
+    let fit = (4 << 20) / lines(vec![record(&generation)]).len();
+    for _ in 0..fit + 37 {
+        log.write(&record(&generation));
     }
     let dropped = metrics.lines_dropped().load(Ordering::Relaxed);
     drop((go, is_asked));
     log.close();
     assert_eq!(dropped, 37);
     assert!(metrics.render().contains("nearside_log_lines_dropped_total 37\n"));
-    log.write(record(&generation));
+    log.write(&record(&generation));
     assert_eq!(metrics.lines_dropped().load(Ordering::Relaxed), 38, "after the end nothing is written");
 }
 
@@ -164,7 +196,7 @@ fn lines_that_a_broken_sink_refuses_are_counted() {
     let dropped: Arc<AtomicU64> = Arc::default();
     let log = AccessLog::start(Broken, Arc::clone(&dropped)).unwrap();
     let generation = generation(1, &["www"], &["frankfurt"]);
-    (0..5).for_each(|_| log.write(record(&generation)));
+    (0..5).for_each(|_| log.write(&record(&generation)));
     log.close();
     assert_eq!(dropped.load(Ordering::Relaxed), 5);
 }

@@ -40,7 +40,7 @@ pub(crate) fn generation(number: u64, routes: &[&str], regions: &[&str]) -> Arc<
 }
 
 /// A request for the first route, answered by the first backend in 1.5 ms.
-pub(crate) fn record(generation: &Arc<Generation>) -> Record {
+pub(crate) fn record(generation: &Arc<Generation>) -> Record<'static> {
     Record {
         time: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         asked: Asked::new("5f3a", b"GET", b"www.example.com", b"/a/b?token=secret"),
