@@ -18,7 +18,7 @@ use crate::peers::{self, Peer};
 use crate::process;
 use crate::record::Record;
 use crate::tools::{self, Need};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use client::Client;
 use meter::Meter;
 use proxy::{Proxy, Shape};
@@ -45,6 +45,12 @@ pub(crate) struct Arguments {
     /// The proxies beside nearside.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["nginx", "haproxy", "envoy"])]
     peers: Vec<Peer>,
+    /// nearside alone.
+    #[arg(long)]
+    alone: bool,
+    /// Fails where a figure is missed.
+    #[arg(long)]
+    hold: bool,
     /// Without the minimal proxy on pingora's own engine, which takes minutes to build.
     #[arg(long)]
     no_pingora: bool,
@@ -64,11 +70,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = process::root()?;
     let only = chosen(&arguments.only)?;
-    tools::ensure(&[Need::Build, Need::Compare])?;
+    tools::ensure(&[Need::Build, if arguments.count { Need::Count } else { Need::Compare }])?;
     let target = process::target(&root)?;
     let folder = target.join("compare");
-    let mut programs = peers::find(&arguments.peers, &folder)?;
-    programs.extend(proxy::build(&root, &target, !arguments.no_pingora)?);
+    let peers: &[Peer] = if arguments.alone { &[] } else { &arguments.peers };
+    let mut programs = peers::find(peers, &folder)?;
+    programs.extend(proxy::build(&root, &target, !(arguments.alone || arguments.no_pingora))?);
     // It has an allocator that valgrind cannot follow.
     programs.retain(|(name, _)| !(arguments.count && *name == "envoy"));
     let mut record = Record::open("compare", &folder, &root, &programs)?;
@@ -79,16 +86,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);
     rows.extend(run.very_many_hosts()?);
-    let plain = rows.iter().find(|row| row.name == "B").and_then(|row| row.costs.last().cloned().flatten());
-    rows.extend(run.in_full(plain.as_ref())?);
-    let text = table::markdown(&run.columns(), &rows);
-    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())
+    let plain = rows.iter().find(|row| row.name == "B").and_then(|row| row.costs.last()?.as_ref());
+    let plain = plain.map(|cost| ("B", cost.figure));
+    let logged = Shape { is_logged: true, ..Shape::USUAL };
+    rows.extend(run.beside(plain, scenario::LOGGED, logged)?);
+    rows.extend(run.beside(plain, scenario::FULL, Shape { regions: 3, ..logged })?);
+    let columns = run.columns();
+    let text = table::markdown(&columns, &rows);
+    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
+    let missed: Vec<_> = rows.iter().filter(|row| row.is_missed(&columns)).map(|row| row.name).collect();
+    if arguments.hold && !missed.is_empty() {
+        bail!("figures are missed: {}", missed.join(", "));
+    }
+    Ok(())
 }
 
 /// The scenarios of these names, whatever their case.
 fn chosen(only: &[String]) -> Result<Vec<String>> {
     let only: Vec<_> = only.iter().map(|name| name.to_ascii_uppercase()).collect();
-    let loads = [scenario::USUAL, scenario::ROUTING, scenario::FULL].into_iter().flatten();
+    let loads = [scenario::USUAL, scenario::ROUTING, scenario::LOGGED, scenario::FULL].into_iter().flatten();
     let names: Vec<_> = loads.map(|scenario| scenario.name).chain(["G", "G2", "H", "R", "R2"]).collect();
     driver::check(&only, "scenario", &names)?;
     Ok(only)
@@ -116,10 +132,10 @@ impl Run<'_> {
                 title: "memory at the start".to_owned(),
                 unit: "KiB",
                 costs,
-                at_most: &[],
+                ..Row::default()
             });
         }
-        rows.extend(self.scenarios(scenario::USUAL, &proxies)?);
+        rows.extend(self.scenarios(scenario::USUAL, &proxies, None)?);
         for (name, protocol, at_most) in [("G", "h1", &[("nginx", 0.7)][..]), ("G2", "h2", &[])] {
             if self.arguments.idle == 0 || !self.wanted(name) {
                 continue;
@@ -128,7 +144,7 @@ impl Run<'_> {
             let costs = self
                 .each(&proxies, |proxy| memory::a_connection(&self.setup, proxy, idle, protocol).map(Some))?;
             let title = format!("each of {idle} idle TLS {protocol} connections");
-            rows.push(Row { name, title, unit: "KiB", costs, at_most });
+            rows.push(Row { name, title, unit: "KiB", costs, at_most, ..Row::default() });
         }
         Ok(rows)
     }
@@ -140,12 +156,12 @@ impl Run<'_> {
         }
         let shape = Shape { hosts: MANY, ..Shape::USUAL };
         let proxies = self.start(shape, |name| name != "pingora")?;
-        let mut rows = self.scenarios(scenario::ROUTING, &proxies)?;
+        let mut rows = self.scenarios(scenario::ROUTING, &proxies, None)?;
         if self.wanted("R") {
             let requests = self.arguments.requests;
             let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
             let title = "reload with 10,000 hosts, until in force".to_owned();
-            rows.push(Row { name: "R", title, unit: "ms", costs, at_most: &[] });
+            rows.push(Row { name: "R", title, unit: "ms", costs, ..Row::default() });
         }
         Ok(rows)
     }
@@ -163,23 +179,23 @@ impl Run<'_> {
             let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
             let title =
                 format!("reload with 100,000 hosts and 1,000 backends, until in force, beside {beside}");
-            rows.push(Row { name: "R2", title, unit: "ms", costs, at_most: &[] });
+            rows.push(Row { name: "R2", title, unit: "ms", costs, ..Row::default() });
         }
         Ok(rows)
     }
 
-    /// nearside alone, with its log and more to decide: S, beside what B has cost it.
-    fn in_full(&self, plain: Option<&Cost>) -> Result<Vec<Row>> {
-        if !self.wanted("S") {
+    /// nearside alone, in a shape of its own, beside what another scenario has cost it: L, S.
+    fn beside(
+        &self,
+        own: Option<(&'static str, f64)>,
+        scenarios: &'static [Scenario],
+        shape: Shape,
+    ) -> Result<Vec<Row>> {
+        if !scenarios.iter().any(|scenario| self.wanted(scenario.name)) {
             return Ok(Vec::new());
         }
-        let proxies = self.start(Shape { regions: 3, ..Shape::USUAL }, |name| name == "nearside")?;
-        let mut rows = self.scenarios(scenario::FULL, &proxies)?;
-        for cost in rows.iter_mut().flat_map(|row| &mut row.costs).flatten() {
-            cost.remark =
-                plain.map(|plain| format!("{:.2} x its B, at most 1.10", cost.figure / plain.figure));
-        }
-        Ok(rows)
+        let proxies = self.start(shape, |name| name == "nearside")?;
+        self.scenarios(scenarios, &proxies, own)
     }
 
     fn columns(&self) -> Vec<&'static str> {
@@ -218,7 +234,12 @@ impl Run<'_> {
     }
 
     /// The least of several rounds in which the proxies take turns.
-    fn scenarios(&self, scenarios: &'static [Scenario], proxies: &[Proxy]) -> Result<Vec<Row>> {
+    fn scenarios(
+        &self,
+        scenarios: &'static [Scenario],
+        proxies: &[Proxy],
+        own: Option<(&'static str, f64)>,
+    ) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for scenario in scenarios.iter().filter(|scenario| self.wanted(scenario.name)) {
             let mut least: Vec<Option<Cost>> = vec![None; self.programs.len()];
@@ -237,6 +258,7 @@ impl Run<'_> {
                 title,
                 unit: self.meter.unit(),
                 costs: least,
+                own,
                 at_most: scenario.at_most,
             };
             println!("{}", row.line(&self.columns()));

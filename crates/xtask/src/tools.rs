@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Demo,
     /// Tests with clients and servers that we did not write.
     Test,
+    /// Counts of instructions.
+    Count,
     /// Comparisons with other proxies.
     Compare,
     /// Other proxies beside ours.
@@ -90,7 +92,7 @@ const TOOLS: &[Tool] = &[
         package: "nghttp2-client",
         by: By::Apt,
         why: "loads HTTP/2",
-        needs: &[Need::Test, Need::Compare, Need::Order],
+        needs: &[Need::Test, Need::Count, Need::Compare, Need::Order],
     },
     Tool {
         program: "nghttp",
@@ -111,7 +113,7 @@ const TOOLS: &[Tool] = &[
         package: "valgrind",
         by: By::Apt,
         why: "counts instructions",
-        needs: &[Need::Compare, Need::Order],
+        needs: &[Need::Count, Need::Compare, Need::Order],
     },
     Tool {
         program: "ip",
@@ -153,21 +155,21 @@ const TOOLS: &[Tool] = &[
         package: "openssl",
         by: By::Apt,
         why: "makes the certificate of a comparison",
-        needs: &[Need::Compare],
+        needs: &[Need::Count, Need::Compare],
     },
     Tool {
         program: "perf",
         package: "linux-perf",
         by: By::Apt,
         why: "counts instructions",
-        needs: &[Need::Compare, Need::Order],
+        needs: &[Need::Compare],
     },
     Tool {
         program: "nginx",
         package: "nginx-light",
         by: By::Apt,
         why: "what nearside is compared with, and a backend we did not write",
-        needs: &[Need::Test, Need::Compare, Need::Peers],
+        needs: &[Need::Test, Need::Count, Need::Compare, Need::Peers],
     },
     Tool {
         program: "cargo-deb",

@@ -22,13 +22,15 @@ pub(super) struct Shape {
     pub(super) regions: usize,
     /// Pools of ten backends each, at which nobody listens, among which the hosts are shared out; only nearside knows these.
     pub(super) pools: usize,
+    /// Whether every request is written into a log; only nearside does.
+    pub(super) is_logged: bool,
     /// What `/marker` answers, to see when a configuration is in force.
     pub(super) marker: u32,
 }
 
 impl Shape {
     /// One host, one backend.
-    pub(super) const USUAL: Self = Self { hosts: 0, regions: 1, pools: 0, marker: 1 };
+    pub(super) const USUAL: Self = Self { hosts: 0, regions: 1, pools: 0, is_logged: false, marker: 1 };
 }
 
 /// How a kind of proxy is configured and told of a change.

@@ -8,7 +8,7 @@ pub(super) struct Scenario {
     pub(super) load: Load,
     /// Requests of a round, as a part of those of the cheapest scenario.
     pub(super) part: usize,
-    /// The most that nearside may cost, as a ratio to a peer.
+    /// The most that nearside may cost, as a ratio to a peer, or to its own in another scenario.
     pub(super) at_most: &'static [(&'static str, f64)],
 }
 
@@ -31,6 +31,15 @@ impl Scenario {
     }
 }
 
+const B: Scenario = Scenario {
+    name: "B",
+    title: "HTTP/1.1 over TLS 1.3, 1 KB",
+    tls: true,
+    load: Load::Kept(&["--h1", "-c64"], "/"),
+    part: 1,
+    at_most: &[("nginx", 0.65)],
+};
+
 /// What every proxy is put through in its usual configuration.
 pub(super) const USUAL: &[Scenario] = &[
     Scenario {
@@ -41,14 +50,7 @@ pub(super) const USUAL: &[Scenario] = &[
         part: 1,
         at_most: &[("nginx", 0.80)],
     },
-    Scenario {
-        name: "B",
-        title: "HTTP/1.1 over TLS 1.3, 1 KB",
-        tls: true,
-        load: Load::Kept(&["--h1", "-c64"], "/"),
-        part: 1,
-        at_most: &[("nginx", 0.65)],
-    },
+    B,
     Scenario {
         name: "C",
         title: "HTTP/2 over TLS 1.3, 8 x 32 streams, 1 KB",
@@ -101,12 +103,14 @@ pub(super) const ROUTING: &[Scenario] = &[Scenario {
     at_most: &[],
 }];
 
-/// B again, for nearside with a decision over three regions.
+/// B again, for nearside with its log.
+pub(super) const LOGGED: &[Scenario] =
+    &[Scenario { name: "L", title: "B with its log", at_most: &[("B", 1.10)], ..B }];
+
+/// B again, for nearside with its log and a decision over three regions.
 pub(super) const FULL: &[Scenario] = &[Scenario {
     name: "S",
     title: "B with its log and a decision over three regions",
-    tls: true,
-    load: Load::Kept(&["--h1", "-c64"], "/"),
-    part: 1,
-    at_most: &[],
+    at_most: &[("B", 1.10)],
+    ..B
 }];

@@ -18,8 +18,7 @@ pub(super) fn configure(setup: &Setup, ports: Ports, shape: Shape) -> Result<()>
         writeln!(backends, "      - {{ url: \"http://127.0.0.{index}:{ORIGIN}\", region: r{index} }}")?;
     }
     let others = others(shape.pools)?;
-    // The others write no log; with more than one region everything is on.
-    let sample = if shape.regions > 1 { 100 } else { 0 };
+    let sample = if shape.is_logged { 100 } else { 0 };
     let mut text = format!(
         "version: 1\nobserve: {{ access_log: {{ sample: {sample}% }} }}\nregions:\n{regions}pools:\n  origin:\n    backends:\n{backends}{others}\
          limits: {{ connections_per_address: 0, handshakes_per_address: 0, queue_delay: 0s }}\n\
