@@ -133,6 +133,8 @@ async fn what_is_in_flight_at_the_end_is_answered_and_its_connection_closed() {
     let backend = Sample::h2c(10, Arc::clone(&gate)).await;
     let world = world(&backend, |generation| {
         generation.pools[0].connections.protocol = nearside_core::policy::Protocol::H2c;
+        // The only connection is the request's.
+        generation.pools[0].connections.prewarm = 0;
     });
     let mut running = serve(&world);
     let mut client = TcpStream::connect(running.addresses()[1]).await.unwrap();
