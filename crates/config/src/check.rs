@@ -17,7 +17,6 @@ use crate::report::{Finding, MOST, Problem, Report};
 use crate::shape::Shape;
 use crate::source::Source;
 use nearside_core::generation::Stamp;
-use sha2::{Digest, Sha256};
 
 /// A file that broke no rule. Only [`check`] makes one.
 #[derive(Clone, Debug)]
@@ -42,8 +41,7 @@ impl Checked {
 
     /// The content's hash. Who swaps generations counts them.
     pub(crate) fn stamp(&self) -> Stamp {
-        let digest = Sha256::digest(self.source.text().as_bytes());
-        let hash = digest.iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte));
+        let hash = self.source.digest().iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte));
         Stamp { number: 0, hash }
     }
 }

@@ -1,19 +1,26 @@
 //! Where a key of the file stands.
 
 use crate::node::{Node, Position, Value};
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, OnceLock};
 
 /// The file's text and tree: what turns a key's path into a line and a column.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
+    digest: Arc<OnceLock<[u8; 32]>>,
     tree: Option<Arc<Node>>,
 }
 
 impl Source {
     pub(crate) fn new(text: &str, tree: Option<Node>) -> Self {
-        Self { name: "routes.yaml".into(), text: text.into(), tree: tree.map(Arc::new) }
+        Self {
+            name: "routes.yaml".into(),
+            text: text.into(),
+            digest: Arc::default(),
+            tree: tree.map(Arc::new),
+        }
     }
 
     /// The same source under the name that reports give it; else it is `routes.yaml`.
@@ -33,6 +40,12 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The SHA-256 of the text, which is made out once.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        self.digest.get_or_init(|| Sha256::digest(self.text.as_bytes()).into())
     }
 
     /// Where the value at `path` (`pools.web.backends[0].url`) stands, or the nearest above it.

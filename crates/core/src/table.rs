@@ -39,21 +39,22 @@ impl Table {
     /// named methods come before one for any, and else the first wins.
     #[must_use]
     pub fn new(routes: Vec<Route>) -> Self {
-        let mut table = Self { routes: routes.into(), ..Self::default() };
-        for index in 0..table.routes.len() {
-            let Some(route) = table.routes.get(index) else { continue };
-            let (patterns, path) = (route.hosts.clone(), route.path.clone());
-            for pattern in &patterns {
+        let mut table = Self { hosts: Vec::with_capacity(routes.len()), ..Self::default() };
+        table.exact.reserve(routes.len());
+        for (index, route) in routes.iter().enumerate() {
+            for pattern in &route.hosts {
                 let host = table.host_entry(pattern);
                 if let Some(paths) = table.hosts.get_mut(host) {
-                    paths.add(&path, RouteId::new(index));
+                    paths.add(&route.path, RouteId::new(index));
                 }
             }
         }
+        table.exact.shrink_to_fit();
+        table.hosts.shrink_to_fit();
         for paths in &mut table.hosts {
-            paths.sort(&table.routes);
+            paths.sort(&routes);
         }
-        table
+        Self { routes: routes.into(), ..table }
     }
 
     /// The routes, by [`RouteId`].

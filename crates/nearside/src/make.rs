@@ -48,12 +48,16 @@ impl Maker {
 /// 32 bits of SHA-256.
 pub(crate) fn hash(passed: &Passed) -> u32 {
     let keys = [passed.certificates.identity(), passed.homes.identity()];
-    fingerprint(passed.source.text(), keys, passed.geo.files().map(|file| file.digest))
+    fingerprint(passed.source.digest(), keys, passed.geo.files().map(|file| file.digest))
 }
 
-fn fingerprint<'a>(text: &str, keys: [Identity; 2], tables: impl IntoIterator<Item = &'a [u8; 32]>) -> u32 {
+fn fingerprint<'a>(
+    text: &[u8; 32],
+    keys: [Identity; 2],
+    tables: impl IntoIterator<Item = &'a [u8; 32]>,
+) -> u32 {
     let mut digest = Sha256::new();
-    digest.update(text.as_bytes());
+    digest.update(text);
     keys.iter().for_each(|keys| digest.update(keys.as_bytes()));
     tables.into_iter().for_each(|table| digest.update(table));
     digest.finalize().iter().take(4).fold(0, |hash, byte| (hash << 8) | u32::from(*byte))
@@ -66,13 +70,13 @@ mod tests {
     #[test]
     fn text_certificates_keys_and_tables_count() {
         let (one, other) = (Identity::of(["one"]), Identity::of(["other"]));
-        let (table, next) = ([1; 32], [2; 32]);
-        let whole = fingerprint("text", [one, other], [&table]);
-        assert_eq!(fingerprint("text", [one, other], [&table]), whole);
-        assert_ne!(fingerprint("text", [other, other], [&table]), whole);
-        assert_ne!(fingerprint("text", [one, one], [&table]), whole);
-        assert_ne!(fingerprint("texts", [one, other], [&table]), whole);
-        assert_ne!(fingerprint("text", [one, other], [&next]), whole);
-        assert_ne!(fingerprint("text", [one, other], [&table, &next]), whole);
+        let (table, next, text) = ([1; 32], [2; 32], [3; 32]);
+        let whole = fingerprint(&text, [one, other], [&table]);
+        assert_eq!(fingerprint(&text, [one, other], [&table]), whole);
+        assert_ne!(fingerprint(&text, [other, other], [&table]), whole);
+        assert_ne!(fingerprint(&text, [one, one], [&table]), whole);
+        assert_ne!(fingerprint(&[4; 32], [one, other], [&table]), whole);
+        assert_ne!(fingerprint(&text, [one, other], [&next]), whole);
+        assert_ne!(fingerprint(&text, [one, other], [&table, &next]), whole);
     }
 }

@@ -124,7 +124,7 @@ fn check_names(document: &Document, found: &mut Found<'_>) {
 
 /// Routes that serve the same requests, and routes that serve none.
 fn check_overlap(routes: &Some1<Route>, found: &mut Found<'_>) {
-    let mut taken: HashMap<(&Pattern, &PathPattern, &str), usize> = HashMap::new();
+    let mut taken: HashMap<(&Pattern, &PathPattern, &str), usize> = HashMap::with_capacity(routes.0.len());
     for (index, route) in routes.placed() {
         if !found.all_read() {
             let deciding = ["host", "path", "methods"];
@@ -173,7 +173,7 @@ fn check_rest(routes: &Some1<Route>, found: &mut Found<'_>) {
     let with_rest: HashSet<&Pattern> =
         routes.0.iter().filter(|route| route.path == whole).flat_map(|route| &route.host.0).collect();
     let mut told: HashSet<&Pattern> = HashSet::new();
-    for (index, route) in routes.placed() {
+    for (index, route) in routes.placed().filter(|(_, route)| route.path != whole) {
         for host in &route.host.0 {
             if !with_rest.contains(host) && told.insert(host) {
                 let message = format!("the host {} has no route for /*", quoted(&host.to_string()));

@@ -101,9 +101,18 @@ fn difference<T>(
     name: impl Fn(&T) -> &str,
     same: impl Fn(&T, &T) -> bool,
 ) -> Difference {
-    let mut known: HashMap<&str, &T> = before.iter().map(|one| (name(one), one)).collect();
     let mut found = Difference::default();
-    for other in next {
+    // Most often only few have changed, and all stand where they stood.
+    let together = before.iter().zip(next).take_while(|(one, other)| name(one) == name(other));
+    let mut count = 0;
+    for (one, other) in together {
+        count += 1;
+        if !same(one, other) {
+            found.changed.push(name(other).to_owned());
+        }
+    }
+    let mut known: HashMap<&str, &T> = before.iter().skip(count).map(|one| (name(one), one)).collect();
+    for other in next.iter().skip(count) {
         match known.remove(name(other)) {
             None => found.added.push(name(other).to_owned()),
             Some(one) if !same(one, other) => found.changed.push(name(other).to_owned()),
@@ -118,8 +127,8 @@ fn difference<T>(
 fn same_route((before, one): (&Generation, &Route), (next, other): (&Generation, &Route)) -> bool {
     let action = match (&one.action, &other.action) {
         (Action::Forward(one), Action::Forward(other)) => {
-            let name = |pool: Option<&Pool>| pool.map(|pool| Arc::clone(&pool.name));
-            name(before.pool(*one)) == name(next.pool(*other))
+            let (one, other) = (before.pool(*one), next.pool(*other));
+            one.map(|pool| &pool.name) == other.map(|pool| &pool.name)
         }
         (one, other) => one == other,
     };

@@ -38,12 +38,13 @@ impl Kept {
     pub(crate) fn of(passed: &Passed, file: &Path) -> anyhow::Result<Self> {
         let text = passed.source.text().as_bytes().to_vec();
         let about = About {
-            text: format!("{}.yaml", hash(&text)),
+            text: format!("{}.yaml", name(passed.source.digest())),
             file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()),
             tables: digests(&passed.geo),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let name = format!("{}.json", hash(&serde_json::to_vec(&about)?));
+        let own: [u8; 32] = Sha256::digest(serde_json::to_vec(&about)?).into();
+        let name = format!("{}.json", name(&own));
         Ok(Self { name, about, text })
     }
 
@@ -120,9 +121,9 @@ fn digests(tables: &Tables) -> Vec<(PathBuf, String)> {
     tables.files().map(|file| (file.path.to_owned(), hex(file.digest))).collect()
 }
 
-fn hash(bytes: &[u8]) -> String {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    hex(&digest).chars().take(32).collect()
+/// What a thing with this digest is called.
+fn name(digest: &[u8; 32]) -> String {
+    hex(digest).chars().take(32).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
