@@ -66,6 +66,8 @@ enum Look {
 /// A generation that will be live.
 struct Next {
     live: Arc<Live>,
+    /// The file's tree, which takes a while to be let go.
+    source: Source,
     warnings: Report,
     changes: Changes,
     kept: Option<[String; 2]>,
@@ -93,10 +95,17 @@ impl Reloader {
         let looked = tokio::task::spawn_blocking(move || reloader.look(&live)).await;
         let look =
             looked.unwrap_or_else(|error| Look::Refused(format!("the reload broke off: {error}"), None));
+        let mut source = None;
         if let Look::Next(next) = &look {
             pool::revive(edge, &next.live).await;
+            source = Some(next.source.clone());
         }
-        self.conclude(look, edge, story, (cause, began))
+        let live = self.conclude(look, edge, story, (cause, began));
+        if let Some(source) = source {
+            // Who waits for the swap need not wait for this, nor who is served by this thread.
+            tokio::task::spawn_blocking(move || drop(source));
+        }
+        live
     }
 
     fn look(&self, live: &Live) -> Look {
@@ -117,11 +126,11 @@ impl Reloader {
         {
             return Look::Refused(format!("cannot write the access log {}: {cause}", path.display()), None);
         }
-        let warnings = passed.warnings.clone();
+        let (warnings, source) = (passed.warnings.clone(), passed.source.clone());
         let changes = Changes::between(&live.generation, &passed.generation);
         let kept = self.keep(&passed);
         let live = Arc::new(self.maker.next(passed, live.generation.stamp.number));
-        Look::Next(Box::new(Next { live, warnings, changes, kept }))
+        Look::Next(Box::new(Next { live, source, warnings, changes, kept }))
     }
 
     fn gated(&self, live: Option<&Live>) -> anyhow::Result<Result<Passed, Report>> {
@@ -177,7 +186,7 @@ impl Reloader {
                 None
             }
             Look::Next(next) => {
-                let Next { live, warnings, changes, kept } = *next;
+                let Next { live, warnings, changes, kept, .. } = *next;
                 story.keep(live.generation.stamp.number, kept);
                 let before = edge.live.swap(Arc::clone(&live));
                 let path = |live: &Live| live.generation.observe.access_log.path.clone();

@@ -229,19 +229,27 @@ impl Line<'_> {
         self.out.push(b'"');
         match value {
             IpAddr::V4(address) => {
-                for (index, octet) in address.octets().into_iter().enumerate() {
-                    if index > 0 {
-                        self.out.push(b'.');
+                // Put together here, as each byte that goes into `out` asks whether there is room.
+                let (mut text, mut length) = ([0; "255.255.255.255".len()], 0);
+                let mut put = |byte| {
+                    if let Some(place) = text.get_mut(length) {
+                        *place = byte;
+                        length += 1;
                     }
-                    let octet = u32::from(octet);
+                };
+                for (index, octet) in address.octets().map(u32::from).into_iter().enumerate() {
+                    if index > 0 {
+                        put(b'.');
+                    }
                     if octet >= 100 {
-                        self.out.push(digit(octet / 100));
+                        put(digit(octet / 100));
                     }
                     if octet >= 10 {
-                        self.out.push(digit(octet / 10));
+                        put(digit(octet / 10));
                     }
-                    self.out.push(digit(octet));
+                    put(digit(octet));
                 }
+                self.out.extend_from_slice(text.get(..length).unwrap_or_default());
             }
             IpAddr::V6(address) => drop(write!(self.out, "{address}")),
         }
