@@ -158,8 +158,7 @@ impl Run<'_> {
         let proxies = self.start(shape, |name| name != "pingora")?;
         let mut rows = self.scenarios(scenario::ROUTING, &proxies, None)?;
         if self.wanted("R") {
-            let requests = self.arguments.requests;
-            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
+            let costs = self.reloads(&proxies, shape, self.arguments.requests)?;
             let title = "reload with 10,000 hosts, until in force".to_owned();
             rows.push(Row { name: "R", title, unit: "ms", costs, ..Row::default() });
         }
@@ -174,14 +173,23 @@ impl Run<'_> {
         let shape = Shape { hosts: 10 * MANY, pools: 100, ..Shape::USUAL };
         let proxies = self.start(shape, |name| name == "nearside")?;
         let mut rows = Vec::new();
-        for (marker, requests, beside) in [(1, 0, "nothing"), (2, self.arguments.requests, "full load")] {
-            let shape = Shape { marker, ..shape };
-            let costs = self.each(&proxies, |proxy| reload::measure(&self.setup, proxy, shape, requests))?;
+        for (marker, requests, beside) in [(1, 0, "nothing"), (1001, self.arguments.requests, "full load")] {
+            let costs = self.reloads(&proxies, Shape { marker, ..shape }, requests)?;
             let title =
                 format!("reload with 100,000 hosts and 1,000 backends, until in force, beside {beside}");
             rows.push(Row { name: "R2", title, unit: "ms", costs, ..Row::default() });
         }
         Ok(rows)
+    }
+
+    /// The least of several reloads, one after another. What was lost in any of them is said.
+    fn reloads(&self, proxies: &[Proxy], shape: Shape, requests: usize) -> Result<Vec<Option<Cost>>> {
+        self.each(proxies, |proxy| {
+            let markers = (shape.marker..).take(self.arguments.rounds);
+            let costs = markers
+                .map(|marker| reload::measure(&self.setup, proxy, Shape { marker, ..shape }, requests));
+            Ok(costs.collect::<Result<Option<Vec<_>>>>()?.and_then(reload::least))
+        })
     }
 
     /// nearside alone, in a shape of its own, beside what another scenario has cost it: L, S.

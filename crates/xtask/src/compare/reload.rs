@@ -29,6 +29,13 @@ pub(super) fn measure(setup: &Setup, proxy: &Proxy, shape: Shape, requests: usiz
     Ok(took.map(|took| Cost { figure: took.as_secs_f64() * 1000.0, remark }))
 }
 
+/// The quickest of several reloads, with what was lost in any of them.
+pub(super) fn least(costs: Vec<Cost>) -> Option<Cost> {
+    let lost = costs.iter().find_map(|cost| cost.remark.clone());
+    let least = costs.into_iter().min_by(|one, other| one.figure.total_cmp(&other.figure))?;
+    Some(Cost { remark: lost, ..least })
+}
+
 /// What became of the load's requests, if not all of them succeeded.
 fn account(load: Child, requests: usize) -> Result<Option<String>> {
     let told = load.wait_with_output().context("h2load did not end")?;
@@ -68,6 +75,14 @@ fn ask(proxy: &Proxy) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_of_several_hides_no_loss() {
+        let cost = |figure, lost: Option<&str>| Cost { figure, remark: lost.map(str::to_owned) };
+        let all = vec![cost(90.0, None), cost(120.0, Some("1 failed")), cost(80.0, None)];
+        assert_eq!(least(all), Some(cost(80.0, Some("1 failed"))));
+        assert_eq!(least(Vec::new()), None);
+    }
 
     #[test]
     fn only_lost_requests_are_remarked() {
