@@ -70,6 +70,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = process::root()?;
     let only = chosen(&arguments.only)?;
+    let has = |name: &str| only.iter().any(|only| only == name);
+    if arguments.hold && !has("B") && (has("L") || has("S")) {
+        bail!("L and S are held to B: name it too");
+    }
     tools::ensure(&[Need::Build, if arguments.count { Need::Count } else { Need::Compare }])?;
     let target = process::target(&root)?;
     let folder = target.join("compare");
