@@ -2,9 +2,12 @@
 //!
 //! All proxies have one worker, the same certificate, kept upstream connections and the same origin, and take turns.
 //! Where the machine counts instructions they are the measure, as they repeat to a percent or two; elsewhere it is CPU time, whose least of
-//! several rounds is good to a tenth or two.
+//! several rounds is good to a tenth or two. An emulated machine counts instructions everywhere, and so slowly that a round is short.
 
 mod client;
+mod errand;
+mod extent;
+mod machine;
 mod memory;
 mod meter;
 mod proxy;
@@ -14,17 +17,20 @@ mod setup;
 mod table;
 
 use crate::driver;
-use crate::peers::{self, Peer};
+use crate::peers::{self, NEARSIDE, Peer};
 use crate::process;
 use crate::record::Record;
 use crate::tools::{self, Need};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use client::Client;
+use errand::Errand;
+use extent::Extent;
+use machine::Machine;
 use meter::Meter;
 use proxy::{Proxy, Shape};
 use scenario::Scenario;
 use setup::{MANY, Setup};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use table::{Cost, Row};
 
 /// What to compare.
@@ -58,6 +64,13 @@ pub(crate) struct Arguments {
     /// reloads and Envoy. A round is a fiftieth as long.
     #[arg(long)]
     count: bool,
+    /// Counts instructions, user and kernel, in an emulated machine, which every x86-64 machine with Debian's packages can do: of all
+    /// but memory and reloads. A round is a fortieth as long.
+    #[arg(long, conflicts_with = "count")]
+    emulate: bool,
+    /// Inside the emulated machine: the folder that it shares with the outside, by which the run there is told what to do.
+    #[arg(long, hide = true, requires = "emulate", value_name = "FOLDER")]
+    inside: Option<PathBuf>,
     /// Writes the table into this page, between its two marks.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -68,13 +81,18 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When a tool is missing, a proxy does not start, or a request fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let root = process::root()?;
     let only = chosen(&arguments.only)?;
     let has = |name: &str| only.iter().any(|only| only == name);
     if arguments.hold && !has("B") && (has("L") || has("S")) {
         bail!("L and S are held to B: name it too");
     }
-    tools::ensure(&[Need::Build, if arguments.count { Need::Count } else { Need::Compare }])?;
+    if let Some(shared) = &arguments.inside {
+        let (table, verdict) = measure(arguments, only, Errand::take(shared)?)?;
+        errand::bring(shared, &table)?;
+        return verdict;
+    }
+    let root = process::root()?;
+    tools::ensure(&[Need::Build, arguments.need()])?;
     let target = process::target(&root)?;
     let folder = target.join("compare");
     let peers: &[Peer] = if arguments.alone { &[] } else { &arguments.peers };
@@ -82,11 +100,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs.extend(proxy::build(&root, &target, !(arguments.alone || arguments.no_pingora))?);
     // It has an allocator that valgrind cannot follow.
     programs.retain(|(name, _)| !(arguments.count && *name == "envoy"));
-    let mut record = Record::open("compare", &folder, &root, &programs)?;
-    let setup = Setup::start(&target)?;
-    let meter =
-        if arguments.count { Meter::Callgrind(setup.folder().to_owned()) } else { Meter::of_this_machine() };
-    let run = Run { arguments, only, meter, setup, programs };
+    // Two tables have their places in one page.
+    let task = if arguments.emulate { "compare --emulate" } else { "compare" };
+    let mut record = Record::open(task, &folder, &root, &programs)?;
+    let errand = Errand { target, programs };
+    let (table, verdict) =
+        if arguments.emulate { emulate(&folder, &errand)? } else { measure(arguments, only, errand)? };
+    record.conclude(&table, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
+    verdict
+}
+
+/// Has an emulated machine measure, by this very program and its own arguments. Returns the table, and whether all is well.
+fn emulate(folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
+    let machine = Machine::make(&folder.join("machine"))?;
+    errand.give(&machine.shared())?;
+    let own = std::env::current_exe().context("this program is gone")?;
+    let words = std::env::args_os().skip(1).chain(["--inside".into(), machine::SHARED.into()]);
+    let words: Vec<_> = std::iter::once(own.into_os_string()).chain(words).collect();
+    let status = machine.run(words.iter().map(|word| word.as_os_str()))?;
+    let table = errand::brought(&machine.shared())?;
+    let verdict =
+        if status == 0 { Ok(()) } else { Err(anyhow!("the run inside ended with status {status}")) };
+    Ok((format!("{table}\n{}\n", machine.model()?), verdict))
+}
+
+/// The table, and whether all figures are reached to which the run is held.
+fn measure(arguments: &Arguments, only: Vec<String>, errand: Errand) -> Result<(String, Result<()>)> {
+    let setup = Setup::start(&errand.target)?;
+    let meter = arguments.meter(&setup);
+    let run = Run { arguments, only, meter, setup, programs: errand.programs };
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);
     rows.extend(run.very_many_hosts()?);
@@ -96,13 +138,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     rows.extend(run.beside(plain, scenario::LOGGED, logged)?);
     rows.extend(run.beside(plain, scenario::FULL, Shape { regions: 3, ..logged })?);
     let columns = run.columns();
-    let text = table::markdown(&columns, &rows);
-    record.conclude(&text, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
     let missed: Vec<_> = rows.iter().filter(|row| row.is_missed(&columns)).map(|row| row.name).collect();
-    if arguments.hold && !missed.is_empty() {
-        bail!("figures are missed: {}", missed.join(", "));
+    let is_held = arguments.hold && !missed.is_empty();
+    let verdict = if is_held { Err(anyhow!("figures are missed: {}", missed.join(", "))) } else { Ok(()) };
+    Ok((table::markdown(&columns, &rows), verdict))
+}
+
+impl Arguments {
+    fn need(&self) -> Need {
+        match (self.count, self.emulate) {
+            (true, _) => Need::Count,
+            (_, true) => Need::Emulate,
+            _ => Need::Compare,
+        }
     }
-    Ok(())
+
+    fn meter(&self, setup: &Setup) -> Meter {
+        match (self.count, self.emulate) {
+            (true, _) => Meter::Callgrind(setup.folder().to_owned()),
+            (_, true) => Meter::Emulated,
+            _ => Meter::of_this_machine(),
+        }
+    }
+
+    /// Whether what is counted is the same in every round.
+    fn is_exact(&self) -> bool {
+        self.count || self.emulate
+    }
 }
 
 /// The scenarios of these names, whatever their case.
@@ -215,22 +277,21 @@ impl Run<'_> {
     }
 
     fn wanted(&self, name: &str) -> bool {
-        let countable = !["D", "D2", "G", "G2", "H", "R", "R2"].contains(&name);
-        (countable || !self.arguments.count)
-            && (self.only.is_empty() || self.only.iter().any(|only| only == name))
-    }
-
-    /// Rounds, and requests of each: a count needs no second, and no more than it takes to level out what is rare.
-    fn extent(&self) -> (usize, usize) {
-        let Arguments { rounds, requests, count, .. } = *self.arguments;
-        if count { (1, requests / 20) } else { (rounds, requests) }
+        let is_countable = !["G", "G2", "H", "R", "R2"].contains(&name) || !self.arguments.is_exact();
+        // valgrind is too slow for handshakes.
+        let is_bearable = !["D", "D2"].contains(&name) || !self.arguments.count;
+        is_countable && is_bearable && (self.only.is_empty() || self.only.iter().any(|only| only == name))
     }
 
     fn start(&self, shape: Shape, takes_part: impl Fn(&str) -> bool) -> Result<Vec<Proxy>> {
         let mut proxies = Vec::new();
         for (name, program) in self.programs.iter().filter(|(name, _)| takes_part(name)) {
             let started = Proxy::start((name, program), &self.setup, shape, &self.meter);
-            proxies.extend(started.with_context(|| format!("{name} does not start"))?);
+            match started.with_context(|| format!("{name} does not start")) {
+                // The emulated machine is another than the one for which a peer was chosen.
+                Err(error) if self.arguments.emulate && *name != NEARSIDE => eprintln!("SKIPPED: {error:#}"),
+                started => proxies.extend(started?),
+            }
         }
         Ok(proxies)
     }
@@ -255,7 +316,7 @@ impl Run<'_> {
         let mut rows = Vec::new();
         for scenario in scenarios.iter().filter(|scenario| self.wanted(scenario.name)) {
             let mut least: Vec<Option<Cost>> = vec![None; self.programs.len()];
-            for _ in 0..self.extent().0 {
+            for _ in 0..Extent::of(self.arguments).rounds {
                 let costs = self.each(proxies, |proxy| self.round(scenario, proxy).map(Some))?;
                 for (least, cost) in least.iter_mut().zip(costs) {
                     let smaller = |cost: &Cost| least.as_ref().is_none_or(|least| cost.figure < least.figure);
@@ -282,16 +343,18 @@ impl Run<'_> {
     /// A warm-up, then the load while the proxy is metered.
     fn round(&self, scenario: &Scenario, proxy: &Proxy) -> Result<Cost> {
         let client = Client { setup: &self.setup };
-        let requests = scenario.requests(self.extent().1);
-        client.send(scenario, proxy, (requests / 10).max(64))?;
+        let extent = Extent::of(self.arguments);
+        let (ahead, requests) = extent.requests(scenario);
+        client.send(scenario, proxy, ahead)?;
         let spent = |requests| {
             let reading = self.meter.begin(&proxy.server().workers()?)?;
             client.send(scenario, proxy, requests)?;
             reading.end()
         };
-        // A count is exact, so that what connections cost goes out by subtraction; of so few requests it would be the most.
-        let spent =
-            if self.arguments.count { spent(2 * requests)? - spent(requests)? } else { spent(requests)? };
+        let (spent, requests) = match extent.times {
+            1 => (spent(requests)?, requests),
+            times => (spent(times * requests)? - spent(requests)?, (times - 1) * requests),
+        };
         #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
         let requests = requests as f64;
         Ok(Cost::of(spent / requests))

@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Test,
     /// Counts of instructions.
     Count,
+    /// Counts of instructions in an emulated machine.
+    Emulate,
     /// Comparisons with other proxies.
     Compare,
     /// Other proxies beside ours.
@@ -92,7 +94,7 @@ const TOOLS: &[Tool] = &[
         package: "nghttp2-client",
         by: By::Apt,
         why: "loads HTTP/2",
-        needs: &[Need::Test, Need::Count, Need::Compare, Need::Order],
+        needs: &[Need::Test, Need::Count, Need::Emulate, Need::Compare, Need::Order],
     },
     Tool {
         program: "nghttp",
@@ -155,7 +157,7 @@ const TOOLS: &[Tool] = &[
         package: "openssl",
         by: By::Apt,
         why: "makes the certificate of a comparison",
-        needs: &[Need::Count, Need::Compare],
+        needs: &[Need::Count, Need::Emulate, Need::Compare],
     },
     Tool {
         program: "perf",
@@ -169,7 +171,21 @@ const TOOLS: &[Tool] = &[
         package: "nginx-light",
         by: By::Apt,
         why: "what nearside is compared with, and a backend we did not write",
-        needs: &[Need::Test, Need::Count, Need::Compare, Need::Peers],
+        needs: &[Need::Test, Need::Count, Need::Emulate, Need::Compare, Need::Peers],
+    },
+    Tool {
+        program: "qemu-system-x86_64",
+        package: "qemu-system-x86",
+        by: By::Apt,
+        why: "emulates the machine in which instructions are counted",
+        needs: &[Need::Emulate],
+    },
+    Tool {
+        program: "busybox",
+        package: "busybox-static",
+        by: By::Apt,
+        why: "starts the emulated machine",
+        needs: &[Need::Emulate],
     },
     Tool {
         program: "cargo-deb",

@@ -1,5 +1,5 @@
 //! What a process has cost: instructions where the machine counts them, CPU time elsewhere; or, when asked, instructions in
-//! user space, which valgrind counts on every machine.
+//! user space, which valgrind counts on every machine, or all of them in an emulated one.
 
 use crate::process;
 use anyhow::{Context, Result};
@@ -14,6 +14,8 @@ pub(super) enum Meter {
     Instructions,
     /// By the scheduler's account of every thread.
     CpuTime,
+    /// By the same account inside an emulated machine, in which an instruction takes a nanosecond: user and kernel together.
+    Emulated,
     /// By callgrind, which leaves its counts in this folder: user space alone, and the same to a percent whatever else the
     /// machine does, at a fiftieth of the speed.
     Callgrind(PathBuf),
@@ -22,7 +24,7 @@ pub(super) enum Meter {
 /// A measurement under way.
 pub(super) enum Reading {
     Perf { perf: Child, counts: PathBuf },
-    Scheduler { pids: Vec<u32>, before: f64 },
+    Scheduler { pids: Vec<u32>, before: f64, nanos: f64 },
     Callgrind { pids: Vec<u32>, folder: PathBuf },
 }
 
@@ -44,6 +46,7 @@ impl Meter {
         match self {
             Self::Instructions => "instructions",
             Self::CpuTime => "CPU microseconds",
+            Self::Emulated => "instructions, emulated",
             Self::Callgrind(_) => "user instructions",
         }
     }
@@ -65,9 +68,8 @@ impl Meter {
     pub(super) fn begin(&self, pids: &[u32]) -> Result<Reading> {
         match self {
             Self::Instructions => {}
-            Self::CpuTime => {
-                return Ok(Reading::Scheduler { pids: pids.to_vec(), before: micros(pids)? });
-            }
+            Self::CpuTime => return Reading::of_scheduler(pids, 1000.0),
+            Self::Emulated => return Reading::of_scheduler(pids, 1.0),
             Self::Callgrind(folder) => {
                 callgrind(&["-i", "on"], pids)?;
                 return Ok(Reading::Callgrind { pids: pids.to_vec(), folder: folder.clone() });
@@ -84,10 +86,15 @@ impl Meter {
 }
 
 impl Reading {
+    /// Of the scheduler's account, in a unit of so many nanoseconds.
+    fn of_scheduler(pids: &[u32], nanos: f64) -> Result<Self> {
+        Ok(Self::Scheduler { pids: pids.to_vec(), before: on_processor(pids)?, nanos })
+    }
+
     /// What was spent since the beginning, in the meter's unit.
     pub(super) fn end(self) -> Result<f64> {
         match self {
-            Self::Scheduler { pids, before } => Ok(micros(&pids)? - before),
+            Self::Scheduler { pids, before, nanos } => Ok((on_processor(&pids)? - before) / nanos),
             Self::Callgrind { pids, folder } => {
                 callgrind(&["-i", "off"], &pids)?;
                 callgrind(&["-d"], &pids)?;
@@ -134,15 +141,15 @@ fn sum(text: &str) -> Result<f64> {
     (!counts.is_empty()).then(|| counts.iter().sum()).context("perf counted nothing")
 }
 
-/// CPU time of all threads in microseconds (Documentation/scheduler/sched-stats).
-fn micros(pids: &[u32]) -> Result<f64> {
+/// CPU time of all threads in nanoseconds (Documentation/scheduler/sched-stats).
+fn on_processor(pids: &[u32]) -> Result<f64> {
     let mut sum = 0.0;
     for pid in pids {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
         for task in tasks.flatten() {
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let nanos = text.split_whitespace().next().unwrap_or("0");
-            sum += nanos.parse::<f64>().with_context(|| format!("no number: {nanos:?}"))? / 1000.0;
+            sum += nanos.parse::<f64>().with_context(|| format!("no number: {nanos:?}"))?;
         }
     }
     Ok(sum)
@@ -193,8 +200,8 @@ mod tests {
     #[test]
     fn a_process_that_works_has_spent_time() {
         let own = [std::process::id()];
-        let before = micros(&own).unwrap();
+        let before = on_processor(&own).unwrap();
         let spent = (0..20_000_000_u64).fold(0_u64, |sum, number| sum.wrapping_mul(31).wrapping_add(number));
-        assert!(micros(&own).unwrap() > before, "{spent}");
+        assert!(on_processor(&own).unwrap() > before, "{spent}");
     }
 }

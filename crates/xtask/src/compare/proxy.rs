@@ -170,6 +170,11 @@ impl Kind {
     }
 }
 
+/// The name as it stands in a table; `None` for one that is none of ours.
+pub(super) fn name(told: &str) -> Option<&'static str> {
+    KINDS.iter().map(|kind| kind.name).find(|name| *name == told)
+}
+
 /// Our own program, and the smallest proxy that pingora's own engine makes; both are built here.
 ///
 /// # Errors

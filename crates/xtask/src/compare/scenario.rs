@@ -25,9 +25,9 @@ pub(super) enum Load {
 }
 
 impl Scenario {
-    /// How many requests a round has.
-    pub(super) fn requests(&self, all: usize) -> usize {
-        (all / self.part).max(64)
+    /// The most connections at once.
+    pub(super) fn connections(&self) -> usize {
+        if self.part == 1 { 64 } else { 8 }
     }
 }
 
