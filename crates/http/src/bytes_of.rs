@@ -1,9 +1,47 @@
 //! Bytes by the class they belong to: tokens, values, hexadecimal digits; and spans of a buffer.
 
+/// What a byte may be in a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Letter {
+    /// A letter, a digit or a dash.
+    Usual,
+    /// What else may stand in a token.
+    Odd,
+    /// No part of a token.
+    None,
+}
+
+impl Letter {
+    const ALL: [Self; 256] = Self::all();
+
+    /// What the byte is.
+    pub(crate) fn of(byte: u8) -> Self {
+        Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::None)
+    }
+
+    const fn classify(byte: u8) -> Self {
+        match byte {
+            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Self::Usual,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'.' | b'^'..=b'`' | b'|' | b'~' => Self::Odd,
+            _ => Self::None,
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a constant function has no other way to look into a slice")]
+    const fn all() -> [Self; 256] {
+        let mut all = [Self::None; 256];
+        let mut byte = 0_u8;
+        while byte < 0x80 {
+            all[byte as usize] = Self::classify(byte);
+            byte += 1;
+        }
+        all
+    }
+}
+
 /// Whether the byte may stand in a token (RFC 9110, 5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-        || byte.is_ascii_alphanumeric()
+    !matches!(Letter::classify(byte), Letter::None)
 }
 
 /// Whether the bytes are a token: at least one, and nothing else in between.
@@ -26,31 +64,47 @@ const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// The high bit of each byte below 0x20, and perhaps of some above the lowest of these (Warren, Hacker's Delight, 6-1).
-const fn below_space(word: u64) -> u64 {
-    word.wrapping_sub(eight(0x20)) & !word & eight(0x80)
+/// The high bit of each byte below `least` (of at most 0x80), and perhaps of some above the lowest of these (Warren, Hacker's
+/// Delight, 6-1).
+const fn below(word: u64, least: u8) -> u64 {
+    word.wrapping_sub(eight(least)) & !word & eight(0x80)
 }
 
-/// Where the first byte below 0x20 stands; eight are looked at in one step.
-pub(crate) fn control(bytes: &[u8]) -> Option<usize> {
+/// The high bit of each byte that is `byte`, and perhaps of some above the lowest of these.
+const fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ eight(byte), 1)
+}
+
+/// Where the first byte stands that `is`; eight are looked at in one step, by `marks`.
+fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        let found = below_space(u64::from_le_bytes(*word));
+        let found = marks(u64::from_le_bytes(*word));
         if found != 0 {
             return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    rest.iter().position(|byte| *byte < 0x20).map(|at| words.len() * 8 + at)
+    rest.iter().position(|byte| is(*byte)).map(|at| words.len() * 8 + at)
+}
+
+/// Where the first byte below 0x20 stands.
+pub(crate) fn control(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| below(word, 0x20), |byte| byte < 0x20)
+}
+
+/// Where the first colon stands.
+pub(crate) fn colon(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| equal(word, b':'), |byte| byte == b':')
+}
+
+const fn stops(word: u64) -> u64 {
+    below(word, 0x20) | equal(word, 0x7f)
 }
 
 /// Whether there is neither a control byte nor a tab.
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    let bad = words.iter().fold(0, |bad, word| {
-        let word = u64::from_le_bytes(*word);
-        let deletes = word ^ eight(0x7f);
-        bad | below_space(word) | (deletes.wrapping_sub(eight(1)) & !deletes & eight(0x80))
-    });
+    let bad = words.iter().fold(0, |bad, word| bad | stops(u64::from_le_bytes(*word)));
     bad == 0 && rest.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f)
 }
 
@@ -119,7 +173,7 @@ pub(crate) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{control, decimal, is_plain, is_token, is_value, is_value_byte, trim};
+    use super::{colon, control, decimal, is_plain, is_token, is_value, is_value_byte, trim};
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
@@ -135,6 +189,7 @@ mod tests {
                 let mut bytes = [b'a'; 20];
                 bytes[at] = byte;
                 assert_eq!(control(&bytes), (byte < 0x20).then_some(at), "{byte} at {at}");
+                assert_eq!(colon(&bytes), (byte == b':').then_some(at), "{byte} at {at}");
                 assert_eq!(is_plain(&bytes), is_value_byte(byte) && byte != b'\t', "{byte} at {at}");
             }
         }

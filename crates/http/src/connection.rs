@@ -40,6 +40,22 @@ pub(crate) struct Options {
     pub(crate) upgrade: bool,
 }
 
+impl Options {
+    /// Notes an option; whether it is one of ours.
+    const fn take(&mut self, option: &[u8]) -> bool {
+        if option.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else if option.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
 /// Reads the options and marks the fields that they name.
 pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
     let mut options = Options::default();
@@ -48,16 +64,10 @@ pub(crate) fn options(fields: &mut Fields) -> Result<Options, Refusal> {
     }
     let mut nominations = 0;
     for value in fields.all(Known::Connection) {
-        for option in value.split(|byte| *byte == b',').map(bytes_of::trim) {
-            if option.eq_ignore_ascii_case(b"keep-alive") {
-                options.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"close") {
-                options.close = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                options.upgrade = true;
-            } else if !option.is_empty() {
-                nominations += 1;
-            }
+        // Nearly always there is one option.
+        if !options.take(value) {
+            let each = value.split(|byte| *byte == b',').map(bytes_of::trim);
+            nominations += each.filter(|option| !option.is_empty() && !options.take(option)).count();
         }
     }
     if nominations > NOMINATIONS {

@@ -76,12 +76,13 @@ impl Edits {
         None
     }
 
-    /// Writes over a value with one of the same length; another is left out.
+    /// Writes over a value with one of the same length; another is left out. The value is of the program's own making:
+    /// visible ASCII.
     pub fn fill(&mut self, blank: Blank, value: &[u8]) {
+        debug_assert!(is_plain(value), "a blank is for visible ASCII");
         let place = self.lines.get_mut(blank.start..blank.start + blank.len);
         if let Some(place) = place.filter(|place| place.len() == value.len()) {
             place.copy_from_slice(value);
-            soften(place);
         }
     }
 
@@ -110,7 +111,7 @@ impl Edits {
     ///
     /// A class of many names has none to set, and framing and connection are the writer's: these are left alone.
     pub fn set(&mut self, known: Known, value: &[u8]) {
-        if let Some(name) = known.name() {
+        if known.name().is_some() {
             if known == Known::Host {
                 let mut host: Box<[u8]> = trim(value).into();
                 soften(&mut host);
@@ -118,7 +119,7 @@ impl Edits {
                 return;
             }
             self.remove(known);
-            self.add(known, name.as_bytes(), value);
+            self.add(known, None, value);
         }
     }
 
@@ -135,15 +136,15 @@ impl Edits {
             self.set(known, value);
         } else {
             self.remove_name(name);
-            self.add(known, name.as_bytes(), value);
+            self.add(known, Some(name), value);
         }
         Ok(())
     }
 
     /// Appends a field and leaves others of this class alone; as with [`Edits::set`], not `Host`, framing and connection.
     pub fn append(&mut self, known: Known, value: &[u8]) {
-        if let (Some(name), false) = (known.name(), known == Known::Host) {
-            self.add(known, name.as_bytes(), value);
+        if known.name().is_some() && known != Known::Host {
+            self.add(known, None, value);
         }
     }
 
@@ -157,7 +158,7 @@ impl Edits {
         }
         let known = Known::classify(name.as_bytes());
         if known != Known::Host {
-            self.add(known, name.as_bytes(), value);
+            self.add(known, Some(name), value);
         }
         Ok(())
     }
@@ -232,12 +233,16 @@ impl Edits {
         self.lines = kept;
     }
 
-    fn add(&mut self, known: Known, name: &[u8], value: &[u8]) {
+    /// Adds a line, under this name or that of its class.
+    fn add(&mut self, known: Known, name: Option<&str>, value: &[u8]) {
         if WRITERS.has(known) {
             return;
         }
         let value = trim(value);
-        put_line(&mut self.lines, name, value);
+        match (name, known.prefix()) {
+            (None, Some(prefix)) => put(&mut self.lines, prefix.as_bytes(), value),
+            (name, _) => put_line(&mut self.lines, name.unwrap_or_default().as_bytes(), value),
+        }
         let end = self.lines.len() - 2;
         if let Some(value) = self.lines.get_mut(end - value.len()..end) {
             soften(value);
@@ -246,12 +251,17 @@ impl Edits {
     }
 }
 
-fn put_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    lines.reserve(name.len() + value.len() + 4);
-    lines.extend_from_slice(name);
-    lines.extend_from_slice(b": ");
+/// Appends a line of which `prefix` is all before the value.
+fn put(lines: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
+    lines.reserve(prefix.len() + value.len() + 2);
+    lines.extend_from_slice(prefix);
     lines.extend_from_slice(value);
     lines.extend_from_slice(b"\r\n");
+}
+
+fn put_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    lines.extend_from_slice(name);
+    put(lines, b": ", value);
 }
 
 /// Makes a space of each byte that would end the line or is no part of a value (RFC 9110, 5.5).
@@ -318,9 +328,9 @@ mod tests {
         let mut edits = Edits::new();
         edits.set(Known::Etag, b"gone");
         edits.start(&template);
-        edits.fill(blank, b"12\n4");
+        edits.fill(blank, b"12-4");
         edits.fill(blank, b"12345");
-        check(&edits, "via: 1.1 a\nx-nearside-ref: 12 4\nserver: x\n");
+        check(&edits, "via: 1.1 a\nx-nearside-ref: 12-4\nserver: x\n");
         assert!(edits.removed().has(Known::Forwarded) && template.blank(Known::Etag).is_none());
     }
 

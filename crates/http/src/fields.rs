@@ -3,6 +3,7 @@
 use crate::Refusal;
 use crate::bytes_of::Span;
 use crate::known::{HOP_BY_HOP, Known, PROTECTED, Set, is_twin};
+use crate::quick;
 use arrayvec::ArrayVec;
 use std::ops::Range;
 
@@ -44,7 +45,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn new(whole: Span, name: Span, value: Span, known: Known) -> Self {
+    pub(crate) fn new(whole: Span, name: Span, value: Span, known: Known) -> Self {
         Self { whole, name, value, known, hop: HOP_BY_HOP.has(known) }
     }
 }
@@ -166,6 +167,29 @@ impl Fields {
         ));
     }
 
+    /// Takes the fields that begin at `start` where all of them are as usual and no more than `most`, and a copy of the head;
+    /// returns where it ends.
+    pub(crate) fn scan(&mut self, head: &[u8], start: usize, most: usize) -> Option<usize> {
+        self.clear();
+        let mut at = start;
+        while head.get(at) != Some(&b'\r') {
+            let (line, next) = quick::field(head, at)?;
+            if self.lines.len() == most {
+                return None;
+            }
+            self.note(line);
+            at = next;
+        }
+        let end = at + 2;
+        let head = head.get(..end).filter(|head| head.ends_with(b"\r\n"))?;
+        // In a name it was seen already, in a value the tokeniser refuses it.
+        if memchr::memchr(0x7f, head).is_some() {
+            return None;
+        }
+        self.buffer.extend_from_slice(head);
+        Some(end)
+    }
+
     /// Takes a copy of the head and the spans of the fields that `keep` keeps.
     pub(crate) fn fill(
         &mut self,
@@ -211,19 +235,6 @@ impl Fields {
         self.present = self.present.and(line.known);
         self.lines.push(line);
     }
-}
-
-/// Whether nothing stands in the head but its first line, of no more than `longest` bytes, and these fields, and each line
-/// ends with CRLF: the tokeniser takes empty lines before a head and lone line feeds, too.
-pub(crate) fn in_order(head: &[u8], found: &[httparse::Header<'_>], longest: usize) -> bool {
-    let mut starts = found.iter().map(|field| Span::within(head, field.name.as_bytes()).start as usize);
-    let begins = |at: usize| head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"));
-    let first = starts.next().unwrap_or(head.len().saturating_sub(2));
-    begins(first)
-        && first - 2 <= longest
-        && starts.all(begins)
-        && head.ends_with(b"\r\n\r\n")
-        && !matches!(head.first(), Some(b'\r' | b'\n'))
 }
 
 /// Keeps every field of a request but those that only pretend to have another name.

@@ -1,8 +1,8 @@
 //! Gate: the first look at the raw bytes of a head, before anything splits them into tokens.
 //!
 //! A lenient tokeniser behind us may take a lone line feed for a line's end, or stop at a NUL. None gets past here. A head
-//! that arrives whole is tokenised at once, and comes here only if there is anything about it that is not in order
-//! (`fields::in_order`): then it is to be said what.
+//! that arrives whole is read at once (`quick`), and comes here only if there is anything about it that is not as usual: then it
+//! is to be said what.
 
 use crate::bytes_of::control;
 use crate::{Limits, Refusal};

@@ -17,6 +17,9 @@ macro_rules! names {
         }
 
         const NAMES: &[(&str, Known)] = &[$(($name, Known::$variant),)*];
+
+        /// The names as they begin a line.
+        const PREFIXES: &[&str] = &[$(concat!($name, ": "),)*];
     };
 }
 
@@ -152,6 +155,11 @@ impl Known {
     /// The name in lower case; `None` for the classes of many names.
     pub fn name(self) -> Option<&'static str> {
         NAMES.get(self as usize).map(|(name, _)| *name)
+    }
+
+    /// The name, colon and space, as they begin a line; `None` for the classes of many names.
+    pub(crate) fn prefix(self) -> Option<&'static str> {
+        PREFIXES.get(self as usize).copied()
     }
 
     /// The name of the class that has this number, for tables that are made while compiling.

@@ -12,7 +12,7 @@ pub use self::target::{Form, Scheme};
 use crate::bytes_of::{Span, is_token_byte};
 use crate::fields::{self, no_twin};
 use crate::{Authority, Body, Fields, Gate, Known, Limits, Method, Progress, Refusal, Upgrade, Version};
-use crate::{connection, framing, list};
+use crate::{connection, framing, list, quick};
 use std::mem::MaybeUninit;
 
 /// A request head: one buffer, and what the rules need to know of it.
@@ -183,36 +183,30 @@ impl RequestHead {
             Ok(_) => return Err(Refusal::FirstLine),
             Err(error) => return Err(refuse(error, bytes)),
         }
-        self.take(&request, bytes)
-    }
-
-    /// Reads a head of which all has arrived and all is in order; any other is the gate's to judge first.
-    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits) -> Option<Result<Progress, Refusal>> {
-        let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
-        let mut space = [const { MaybeUninit::uninit() }; fields::MOST];
-        let space = space.get_mut(..limits.fields.min(fields::MOST))?;
-        let mut request = httparse::Request::new(&mut []);
-        let Ok(httparse::Status::Complete(length)) = request.parse_with_uninit_headers(window, space) else {
-            return None;
-        };
-        let bytes = window.get(..length)?;
-        if !fields::in_order(bytes, request.headers, limits.line_bytes) {
-            return None;
-        }
-        self.clear();
-        Some(self.take(&request, bytes).map(|()| Progress::Complete { head_len: length }))
-    }
-
-    /// Takes what the tokeniser found.
-    fn take(&mut self, request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
         else {
             return Err(Refusal::FirstLine);
         };
         self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        self.method = Method::classify(method.as_bytes());
         self.method_text = Span::within(bytes, method.as_bytes());
         self.fields.fill(bytes, request.headers, no_twin);
+        self.take(target.as_bytes())
+    }
+
+    /// Reads a head of which all has arrived and all is as usual; any other is the gate's to judge first.
+    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits) -> Option<Result<Progress, Refusal>> {
+        let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
+        let (line, start) = quick::request_line(window, limits)?;
+        self.clear();
+        let end = self.fields.scan(window, start, limits.fields.min(fields::MOST))?;
+        self.version = line.version;
+        self.method_text = line.method;
+        Some(self.take(line.target.of(window)).map(|()| Progress::Complete { head_len: end }))
+    }
+
+    /// Takes from first line and fields what the rules need to know.
+    fn take(&mut self, target: &[u8]) -> Result<(), Refusal> {
+        self.method = Method::classify(self.method_text.of(self.fields.buffer()));
         self.read_target(target)?;
         self.read_host()?;
         self.read_framing()?;

@@ -6,7 +6,8 @@ use crate::bytes_of::Span;
 use crate::fields;
 use crate::request::take_fields;
 use crate::{
-    Body, Fields, Gate, Limits, Method, Progress, Refusal, Upgrade, Version, connection, framing, status,
+    Body, Fields, Gate, Limits, Method, Progress, Refusal, Upgrade, Version, connection, framing, quick,
+    status,
 };
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
     fields: Fields,
+    /// The first line with its end, where it can go on as it came.
+    line: Span,
     status: u16,
     reason: Span,
     version: Version,
@@ -86,6 +89,7 @@ impl ResponseHead {
     /// Forgets the answer and keeps the space.
     pub fn clear(&mut self) {
         self.fields.clear();
+        self.line = Span::default();
         self.status = 0;
         self.reason = Span::default();
         self.version = Version::default();
@@ -200,10 +204,17 @@ impl ResponseHead {
             Ok(_) => return Err(Refusal::FirstLine),
             Err(error) => return Err(fields::refuse(error, bytes)),
         }
-        self.take(&response, bytes)
+        let (Some(code), Some(minor)) = (response.code, response.version) else {
+            return Err(Refusal::FirstLine);
+        };
+        self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        self.reason =
+            response.reason.map(|reason| Span::within(bytes, reason.as_bytes())).unwrap_or_default();
+        self.fields.fill(bytes, response.headers, |_name, _known| true);
+        self.take(code)
     }
 
-    /// Reads a head of which all has arrived and all is in order; any other is the gate's to judge first.
+    /// Reads a head of which all has arrived and all is as usual; any other is the gate's to judge first.
     fn read_at_once(
         &mut self,
         buffer: &[u8],
@@ -211,34 +222,24 @@ impl ResponseHead {
         method: Method,
     ) -> Option<Result<Progress, Refusal>> {
         let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
-        let mut space = [const { MaybeUninit::uninit() }; fields::MOST];
-        let space = space.get_mut(..limits.fields.min(fields::MOST))?;
-        let mut response = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
-        let parsed = parser.parse_response_with_uninit_headers(&mut response, window, space);
-        let Ok(httparse::Status::Complete(length)) = parsed else { return None };
-        let bytes = window.get(..length)?;
-        if !fields::in_order(bytes, response.headers, limits.line_bytes) {
-            return None;
-        }
+        let (line, start) = quick::status_line(window, limits)?;
         self.clear();
+        let end = self.fields.scan(window, start, limits.fields.min(fields::MOST))?;
         self.to_head = method == Method::Head;
-        Some(self.take(&response, bytes).map(|()| Progress::Complete { head_len: length }))
+        self.version = line.version;
+        self.reason = line.reason;
+        if self.version == Version::Http11 && self.reason.start < self.reason.end {
+            self.line = Span::new(0, start);
+        }
+        Some(self.take(line.status).map(|()| Progress::Complete { head_len: end }))
     }
 
-    /// Takes what the tokeniser found.
-    fn take(&mut self, response: &httparse::Response<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
-        let (Some(code), Some(minor)) = (response.code, response.version) else {
-            return Err(Refusal::FirstLine);
-        };
-        if !(100..=599).contains(&code) {
+    /// Takes from first line and fields what the rules need to know.
+    fn take(&mut self, status: u16) -> Result<(), Refusal> {
+        if !(100..=599).contains(&status) {
             return Err(Refusal::Status);
         }
-        self.status = code;
-        self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        self.reason =
-            response.reason.map(|reason| Span::within(bytes, reason.as_bytes())).unwrap_or_default();
-        self.fields.fill(bytes, response.headers, |_name, _known| true);
+        self.status = status;
         self.read_body()
     }
 

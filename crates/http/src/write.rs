@@ -22,10 +22,10 @@ impl<'a> Kept<'a> {
         })
     }
 
-    /// Copies the lines; neighbours in one piece.
-    pub(crate) fn copy(self, out: &mut impl BufMut) {
+    /// Copies `first` and the lines; neighbours in one piece.
+    pub(crate) fn copy(self, first: Span, out: &mut impl BufMut) {
         let buffer = self.fields.buffer();
-        let mut stretch = Span::default();
+        let mut stretch = first;
         for line in self.lines() {
             if line.whole.start == stretch.end {
                 stretch.end = line.whole.end;

@@ -49,10 +49,11 @@ impl Scheme {
 
 impl RequestHead {
     /// Takes the target apart by its form.
-    pub(super) fn read_target(&mut self, target: &str) -> Result<(), Refusal> {
-        if !is_target(target.as_bytes()) {
+    pub(super) fn read_target(&mut self, target: &[u8]) -> Result<(), Refusal> {
+        if !is_target(target) {
             return Err(Refusal::Target);
         }
+        let target = std::str::from_utf8(target).map_err(|_other| Refusal::Target)?;
         if self.method == Method::Connect {
             self.form = Form::Authority;
             return self.authority.read(target.as_bytes()).map_err(|_host| Refusal::Target);
@@ -91,7 +92,7 @@ impl RequestHead {
 
     pub(super) fn take_path(&mut self, target: &str) {
         self.target.push_str(target);
-        self.path_len = self.target.find('?').unwrap_or(self.target.len());
+        self.path_len = memchr::memchr(b'?', self.target.as_bytes()).unwrap_or(self.target.len());
     }
 }
 

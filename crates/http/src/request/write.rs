@@ -1,6 +1,7 @@
 //! Writing a request: what of the client's head reaches a backend, and how it is framed there.
 
 use super::RequestHead;
+use crate::bytes_of::Span;
 use crate::known::{Known, NEARSIDE, Set};
 use crate::write::{self, Kept};
 use crate::{Body, Edits, Method, Persist};
@@ -23,8 +24,8 @@ impl RequestHead {
         out.put_slice(b"\r\n");
         let kept = self.kept(edits);
         match body {
-            Body::Chunked => kept.copy(out),
-            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(out),
+            Body::Chunked => kept.copy(Span::default(), out),
+            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(Span::default(), out),
         }
         match body {
             Body::Length(length) => write::length(length, out),

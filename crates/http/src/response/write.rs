@@ -1,7 +1,7 @@
 //! Writing an answer: what of the backend's head reaches a client, and how it is framed there.
 
 use super::ResponseHead;
-use crate::bytes_of::decimal;
+use crate::bytes_of::{Span, decimal};
 use crate::hpack::Encoder;
 use crate::known::{Known, NEARSIDE, Set};
 use crate::write::{self, Kept};
@@ -18,8 +18,11 @@ impl ResponseHead {
     /// closes. HEAD and 304 keep the length that the backend declared. `Persist::Upgrade` makes it a 101 to a WebSocket,
     /// whatever its status: HTTP/2 has another one for that.
     pub fn write(&self, edits: &Edits, body: Body, persist: Persist, out: &mut impl BufMut) {
+        let mut line = Span::default();
         if persist == Persist::Upgrade {
             out.put_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        } else if self.line != line {
+            line = self.line;
         } else {
             out.put_slice(b"HTTP/1.1 ");
             out.put_slice(decimal(self.status.into(), &mut [0; 20]));
@@ -30,8 +33,8 @@ impl ResponseHead {
         let body = if crate::status::is_bodiless(self.status) { Body::None } else { body };
         let kept = self.kept(edits);
         match body {
-            Body::Chunked => kept.copy(out),
-            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(out),
+            Body::Chunked => kept.copy(line, out),
+            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(line, out),
         }
         match body {
             Body::Length(length) => write::length(length, out),

@@ -35,23 +35,31 @@ const BODY: u64 = 4_096;
 pub(super) fn attack(bytes: &[u8]) {
     let mut head = RequestHead::new();
     let whole = parse(bytes, &Limits::default(), &mut head);
-    assert_eq!(by_bytes(bytes), whole, "another verdict when it comes byte by byte");
+    let mut slow = RequestHead::new();
+    assert_eq!(by_bytes(bytes, &mut slow), whole, "another verdict when it comes byte by byte");
     if matches!(whole, Ok(Progress::Complete { .. })) {
+        assert_eq!(written(&head), written(&slow), "another head when it comes byte by byte");
         forwarded(&head);
     }
 }
 
+fn written(head: &RequestHead) -> Vec<u8> {
+    let mut wire = Vec::new();
+    head.write(&Edits::new(), head.body(), Persist::Keep, &mut wire);
+    wire
+}
+
 /// The verdict when a byte comes at a time, as far as the first few hundred go.
-fn by_bytes(bytes: &[u8]) -> Result<Progress, nearside_http::Refusal> {
-    let (mut gate, mut head) = (Gate::default(), RequestHead::new());
+fn by_bytes(bytes: &[u8], head: &mut RequestHead) -> Result<Progress, nearside_http::Refusal> {
+    let mut gate = Gate::default();
     let begin = bytes.len().saturating_sub(300);
     for end in begin..bytes.len() {
-        match parse_with(&mut gate, &bytes[..end], &Limits::default(), &mut head) {
+        match parse_with(&mut gate, &bytes[..end], &Limits::default(), head) {
             Ok(Progress::Partial) => {}
             verdict => return verdict,
         }
     }
-    parse_with(&mut gate, bytes, &Limits::default(), &mut head)
+    parse_with(&mut gate, bytes, &Limits::default(), head)
 }
 
 fn forwarded(head: &RequestHead) {
@@ -62,8 +70,7 @@ fn forwarded(head: &RequestHead) {
     {
         return;
     }
-    let mut wire = Vec::new();
-    head.write(&Edits::new(), head.body(), Persist::Keep, &mut wire);
+    let mut wire = written(head);
     let mut body = Vec::new();
     match head.body() {
         Body::Length(length @ ..=BODY) => {
