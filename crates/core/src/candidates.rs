@@ -132,6 +132,11 @@ impl<'a> Candidates<'a> {
         self.left
     }
 
+    /// Whether one is left of a pool that has no other.
+    pub(crate) fn is_lone(&self) -> bool {
+        self.roster.weights.len() == 1 && !self.is_empty()
+    }
+
     /// Whether none is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()

@@ -26,6 +26,12 @@ impl Country {
         COUNTRIES.iter().filter_map(|(code, ..)| code.as_bytes().try_into().ok().map(Self))
     }
 
+    /// The code in upper case, in ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The code in upper case.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -18,6 +18,10 @@ pub(crate) struct Preferred<'a> {
     pub(crate) offered: Set,
 }
 
+/// What the stages are called, in their order. A pool of one backend goes through them by name only: none can prefer another.
+const STEPS: [Step; 7] =
+    [Step::Home, Step::Affinity, Step::Canary, Step::Capacity, Step::Geo, Step::Priority, Step::Latency];
+
 /// Narrows `fresh` down to equals.
 ///
 /// `allowed` is what stood before health was asked: a better place in it that is gone makes this a failover.
@@ -30,6 +34,10 @@ pub(crate) fn all<'a, E: Evidence, T: Trace>(
     random: &mut Random,
     trace: &mut T,
 ) -> Result<Preferred<'a>, Reason> {
+    if fresh.is_lone() && case.route.home.is_none() && case.input.facts.pin.is_none() {
+        STEPS.into_iter().for_each(|step| trace.step(step));
+        return Ok(Preferred { left: fresh, reason: None, offered: Set::default() });
+    }
     let mut race = Race { left: fresh, wished: allowed, reason: None, missed: false };
     home(&mut race, case, trace)?;
     affinity(&mut race, case, trace);
