@@ -4,6 +4,7 @@
 mod answers;
 mod blame;
 mod ending;
+mod entry;
 mod frames;
 mod pump;
 mod repeat;
@@ -12,19 +13,21 @@ mod stream;
 mod tunnel;
 mod vigil;
 
+use crate::boxed::boxed;
 use crate::deadline::Deadline;
 use crate::headers;
 use crate::live::Live;
-use crate::pool::{Checkout, ConnectError, Errand};
+use crate::pool::{Checkout, Conn, ConnectError, Errand};
 use crate::request::Visit;
 use crate::side::{Backend, Client};
+use crate::worker::Both;
 use answers::{Answers, Granted, other};
 use blame::{Blame, blame, unfinished};
 use nearside_core::generation::Pool;
 use nearside_core::route::Route;
 use nearside_core::{BackendId, Choice, Failure, Plan, Reason, Tried};
-use nearside_health::{Fault, InFlight, Place};
-use nearside_http::{Edits, RequestHead, Upgrade};
+use nearside_health::{Fault, InFlight};
+use nearside_http::{RequestHead, Upgrade};
 use pump::{Broken, Carried, Pump};
 use repeat::{Cause, Situation, Then};
 use replay::Replay;
@@ -32,7 +35,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use vigil::{Seen, Vigil};
 
 /// How a request that was forwarded ended.
@@ -67,6 +70,8 @@ struct Journey<'v, 'a> {
     live: &'v Live,
     pool: &'v Pool,
     route: &'v Route,
+    /// Where it goes now.
+    plan: Plan,
     tried: Tried,
     replay: Replay,
     repeats: u32,
@@ -76,8 +81,9 @@ struct Journey<'v, 'a> {
     /// Whether the request asks for a tunnel, and its route lets it.
     asks_tunnel: bool,
     until: Option<Instant>,
-    to_backend: Edits,
-    to_client: Edits,
+    /// When it last waited for something, so that no try asks what time it is before it waits itself.
+    now: Instant,
+    edits: Box<Both>,
 }
 
 /// Forwards the request by `plan`, and by further plans as tries fail.
@@ -96,86 +102,54 @@ pub(crate) async fn forward<C: Client>(
     let idempotent = pool.retry.methods.iter().any(|repeated| &**repeated == method);
     let in_pool = live.evidence.pool(plan.pool).map(|pool| pool.begin());
     let worker = Arc::clone(visit.worker);
-    let [to_backend, to_client] = worker.lend_edits();
     let mut journey = Journey {
         until: pool.timeouts.request.map(|after| visit.started + after),
+        now: visit.started,
         visit,
         live: &live,
         pool,
         route,
+        plan,
         tried: Tried::default(),
         replay: Replay::new(pool.retry.body_buffer),
         repeats: 0,
         budget: None,
         idempotent,
         asks_tunnel: route.websocket && client.head().upgrade() == Upgrade::WebSocket,
-        to_backend,
-        to_client,
+        edits: worker.lend_edits(),
     };
-    let end = journey.travel(client, plan, deadline).await;
-    worker.return_edits([journey.to_backend, journey.to_client]);
+    let end = journey.travel(client, deadline).await;
+    worker.return_edits(journey.edits);
     drop(in_pool);
     end
 }
 
 impl Journey<'_, '_> {
-    async fn travel<C: Client>(&mut self, client: &mut C, mut plan: Plan, deadline: &mut Deadline) -> End {
+    async fn travel<C: Client>(&mut self, client: &mut C, deadline: &mut Deadline) -> End {
         let mut afresh = false;
         loop {
-            let place = match self.enter(client.head(), &mut plan).await {
+            let place = match self.enter(client.head()).await {
                 Ok(place) => place,
                 Err(reason) => return End::Unanswered(reason),
             };
-            self.visit.go(plan);
-            let next = self.try_once(client, plan.backend, afresh, deadline).await;
+            self.visit.go(self.plan);
+            let next = self.try_once(client, self.plan.backend, afresh, deadline).await;
             drop(place);
             afresh = false;
             match next {
                 Next::Stop(end) => return end,
                 Next::Afresh => afresh = true,
-                Next::Go(next) => plan = next,
+                Next::Go(next) => self.plan = next,
                 Next::Decide => {
                     let failed = self.visit.last_failure;
                     match self.visit.decide(client.head(), &self.tried) {
-                        Choice::Forward(next) => plan = next,
+                        Choice::Forward(next) => self.plan = next,
                         // What failed last tells the client more than that nothing is left.
                         _ => return End::Unanswered(failed.unwrap_or(Reason::RefusedAllDown)),
                     }
                 }
             }
-        }
-    }
-
-    /// The request's place at the backend of `plan`. Where that is full, as all others were that the decision could
-    /// choose from, it waits until a place at one of them is free: among no more than may wait, and no longer than
-    /// for a connection.
-    async fn enter(&mut self, head: &RequestHead, plan: &mut Plan) -> Result<Place, Reason> {
-        match self.live.evidence.enter(plan.backend) {
-            Some(place) => Ok(place),
-            None => Box::pin(self.enter_later(head, plan)).await,
-        }
-    }
-
-    async fn enter_later(&mut self, head: &RequestHead, plan: &mut Plan) -> Result<Place, Reason> {
-        let live = self.live;
-        let pool = live.evidence.pool(plan.pool).ok_or(Reason::RefusedOverload)?;
-        let waiting = pool.wait(self.pool.connections.max_pending).ok_or(Reason::RefusedOverload)?;
-        let within = Instant::now() + self.pool.timeouts.connect;
-        let within = self.until.map_or(within, |until| until.min(within));
-        loop {
-            let mut freed = pin!(pool.freed().notified());
-            freed.as_mut().enable();
-            match self.visit.decide(head, &self.tried) {
-                Choice::Forward(next) => *plan = next,
-                Choice::Answer(_) | Choice::Refuse(..) => return Err(Reason::RefusedAllDown),
-            }
-            if let Some(place) = live.evidence.enter(plan.backend) {
-                drop(waiting);
-                return Ok(place);
-            }
-            if timeout_at(within, freed).await.is_err() {
-                return Err(Reason::RefusedOverload);
-            }
+            self.now = Instant::now();
         }
     }
 
@@ -186,21 +160,34 @@ impl Journey<'_, '_> {
         afresh: bool,
         deadline: &mut Deadline,
     ) -> Next {
+        // What is dead before the long wait takes no room in it.
+        let carrying = {
+            match self.reach(client.head(), id, afresh).await {
+                Some(Ok(checkout)) => boxed(|| self.carry(client, id, checkout, deadline)),
+                Some(Err(error)) => return self.unconnected(id, &error),
+                None => return Next::Stop(End::Unanswered(Reason::FailedTimeout)),
+            }
+        };
+        carrying.await
+    }
+
+    /// A connection; `None` when the request's own time is over.
+    async fn reach(
+        &mut self,
+        head: &RequestHead,
+        id: BackendId,
+        afresh: bool,
+    ) -> Option<Result<Checkout, ConnectError>> {
         let worker = self.visit.worker;
         let parties = self.visit.connection.parties();
-        let errand = Errand { backend: id, afresh, tunnel: self.asks_tunnel, parties };
+        let errand = Errand { backend: id, now: self.now, afresh, tunnel: self.asks_tunnel, parties };
         let mut checkout = pin!(worker.pools.checkout(worker, self.live, errand));
-        let connected = match poll_fn(|cx| Poll::Ready(checkout.as_mut().poll(cx))).await {
-            Poll::Ready(connected) => connected,
-            Poll::Pending => match Box::pin(self.connect(client.head(), id, checkout)).await {
-                Some(connected) => connected,
-                None => return Next::Stop(End::Unanswered(Reason::FailedTimeout)),
-            },
-        };
-        match connected {
-            Ok(checkout) => self.carry(client, id, checkout, deadline).await,
-            Err(error) => self.unconnected(id, &error),
+        if let Poll::Ready(connected) = poll_fn(|cx| Poll::Ready(checkout.as_mut().poll(cx))).await {
+            return Some(connected);
         }
+        let connected = Box::pin(self.connect(head, id, checkout)).await;
+        self.now = Instant::now();
+        connected
     }
 
     /// Waits for a connection; `None` when the request's own time is over. One that hangs on a backend that is marked
@@ -274,13 +261,14 @@ impl Journey<'_, '_> {
     ) -> Next {
         let Checkout { mut conn, reused, connect, .. } = checkout;
         self.visit.note_connect((!reused).then_some(connect));
-        headers::to_backend(&mut self.to_backend, self.visit, client.head(), (self.pool, self.route, id));
-        let length = self.length(client.head());
-        conn.request(client.head(), &self.to_backend, length);
+        let (head, place) = (client.head(), (self.pool, self.route, id));
+        headers::to_backend(&mut self.edits.to_backend, self.visit, head, place);
+        let length = self.length(head);
+        conn.request(head, &self.edits.to_backend, length);
         let mut vigil = Vigil::new(&self.live.evidence, id);
         let since = self.visit.started;
         let mut judge = Answers {
-            edits: &mut self.to_client,
+            edits: &mut self.edits.to_client,
             visit: self.visit,
             route: self.route,
             pool: self.pool,
@@ -299,6 +287,7 @@ impl Journey<'_, '_> {
             deadline,
             timeouts: &self.pool.timeouts,
             since,
+            begins: Some(self.now),
             until: self.until,
             body_limit: self.route.limits.body,
             asks_tunnel: self.asks_tunnel,
@@ -315,8 +304,7 @@ impl Journey<'_, '_> {
                     // Boxed, as all that few requests need, so that the many others do not carry its state.
                     return Box::pin(self.carry_tunnel(client, id, conn, deadline)).await;
                 }
-                let visit = &*self.visit;
-                visit.worker.pools.give_back(visit.worker, &visit.live, id, conn);
+                self.keep(id, conn);
                 Next::Stop(End::Answered)
             }
             Err(Broken::Ended(cause)) => Next::Stop(self.end(client, id, cause, &carried)),
@@ -329,6 +317,13 @@ impl Journey<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Gives the connection back after a whole exchange, and notes when that was.
+    fn keep(&mut self, id: BackendId, conn: Conn) {
+        let visit = &mut *self.visit;
+        let ended = *visit.ended.insert(Instant::now());
+        visit.worker.pools.give_back(visit.worker, &visit.live, (id, ended), conn);
     }
 
     fn judge_status(&self, id: BackendId, status: u16, in_line: bool) {

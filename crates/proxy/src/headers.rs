@@ -1,7 +1,7 @@
 //! What backends and clients see besides what the other side sent (SPEC, section 5), as edits of a head.
 
 use crate::claims;
-use crate::request::{EXPLAIN, Visit};
+use crate::request::Visit;
 use crate::trace::{self, Caller};
 use crate::websocket;
 use nearside_core::generation::Pool;
@@ -102,7 +102,7 @@ pub(crate) fn to_backend(
     if let Some(blank) = template.trace {
         trace_parent(edits, blank, visit, head);
     }
-    edits.set(Known::XNearsidePlace, visit.place.country.as_str().as_bytes());
+    edits.set(Known::XNearsidePlace, visit.place.country.as_bytes());
     if visit.believed.by_hop {
         edits.append(Known::XForwardedFor, visit.connection.address.as_bytes());
     } else {
@@ -149,7 +149,7 @@ pub(crate) fn to_client(edits: &mut Edits, visit: &Visit<'_>, route: Option<&Fie
     }
     if let Some(explanation) = &visit.explanation {
         // Names of backends are of printable ASCII, as the file's rules have it.
-        edits.set_name(EXPLAIN, explanation.as_bytes()).unwrap_or_default();
+        edits.set(Known::XNearsideExplain, explanation.as_bytes());
     }
 }
 

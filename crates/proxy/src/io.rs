@@ -119,6 +119,10 @@ macro_rules! delegate {
                 cx: &mut Context<'_>,
                 bufs: &[io::IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
+                // TLS writes every record so, and to write one piece costs the kernel less than a list of one.
+                if let [only] = bufs {
+                    return self.poll_write(cx, only);
+                }
                 match self.get_mut() {
                     $(Self::$variant(inner) => Pin::new(inner).poll_write_vectored(cx, bufs),)+
                 }

@@ -4,6 +4,7 @@
 //! connection's task reads requests; [`exchange`] drives one request and its answer, whatever the protocol on
 //! either side, through the two traits of [`side`].
 
+mod boxed;
 pub mod claims;
 mod client_ip;
 mod congestion;

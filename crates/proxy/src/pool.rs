@@ -96,6 +96,8 @@ pub struct Checkout {
 pub struct Errand {
     /// The backend.
     pub backend: BackendId,
+    /// When it came.
+    pub now: Instant,
     /// Whether only a connection will do that nobody has used.
     pub afresh: bool,
     /// Whether it asks for a tunnel: HTTP/1.1 makes one of every connection, HTTP/2 only of streams to a backend that has
@@ -165,7 +167,7 @@ impl Pools {
             return Box::pin(want.for_tunnel(&pool.connections, within, errand.afresh)).await;
         }
         if !errand.afresh
-            && let Some(checkout) = want.kept(&pool.connections)
+            && let Some(checkout) = want.kept(&pool.connections, errand.now)
         {
             return Ok(checkout);
         }
@@ -173,14 +175,20 @@ impl Pools {
         Box::pin(want.connect(&pool.connections, pool.timeouts.connect)).await
     }
 
-    /// Takes a connection back after a whole exchange; one that cannot carry another is closed.
-    pub fn give_back(&self, worker: &Worker, live: &Live, backend: BackendId, conn: Conn) {
+    /// Takes a connection back after an exchange that was whole at `since`; one that cannot carry another is closed.
+    pub fn give_back(
+        &self,
+        worker: &Worker,
+        live: &Live,
+        (backend, since): (BackendId, Instant),
+        conn: Conn,
+    ) {
         let Conn { kind, link: Link { slot, address, lease } } = conn;
         let Kind::H1(upstream) = kind else { return };
         let said = crate::side::Backend::head(&*upstream).keep_alive_timeout();
         let pool = live.generation.backend(backend).and_then(|backend| live.generation.pool(backend.pool));
         let Some((io, pool)) = upstream.into_idle().zip(pool) else { return };
-        let (key, since) = (Arc::clone(&slot.key), Instant::now());
+        let key = Arc::clone(&slot.key);
         let keepalive = keepalive(pool.connections.keepalive, said);
         slot.keep(worker.id, Idle { io, key, address, lease, since, keepalive, used: true });
     }

@@ -4,6 +4,7 @@ pub(crate) mod form;
 mod say;
 mod tell;
 
+use crate::boxed::boxed;
 use crate::claims::{Claims, Reader};
 use crate::client_ip::{Believed, believe};
 use crate::connection::Connection;
@@ -30,9 +31,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Asks for an explanation, and brings it.
-pub(crate) const EXPLAIN: &str = "x-nearside-explain";
-
 /// What a connection's loop has to know afterwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outcome {
@@ -50,6 +48,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) number: u64,
     pub(crate) reference: Reference,
     pub(crate) started: Instant,
+    /// When the client had its answer, where it came from a backend.
+    pub(crate) ended: Option<Instant>,
     /// Whom it is from.
     pub(crate) believed: Believed,
     /// Where that is, as the tables know.
@@ -59,7 +59,7 @@ pub(crate) struct Visit<'a> {
     /// The last decision in one line, for a peer that may ask and does.
     pub(crate) explanation: Option<String>,
     /// What its spans will say, where it is traced.
-    pub(crate) course: Option<Course>,
+    pub(crate) course: Option<Box<Course>>,
     plan: Option<Plan>,
     route: Option<RouteId>,
     turn: Option<u64>,
@@ -93,7 +93,7 @@ pub async fn serve<C: Client>(
         // Boxed, so that a request that is forwarded does not carry the state of it.
         Verdict::Page(page, reason) => (Box::pin(visit.say(client, &page, reason, deadline)).await, None),
         Verdict::Forward(plan, place) => {
-            let end = exchange::forward(&mut visit, client, plan, deadline).await;
+            let end = boxed(|| exchange::forward(&mut visit, client, plan, deadline)).await;
             let status = visit.note.status;
             visit.course.iter_mut().for_each(|course| course.arrived(end, status));
             (end, Some(place))
@@ -113,10 +113,16 @@ pub async fn serve<C: Client>(
 
 /// What is done with a request once it was judged.
 enum Verdict {
-    /// It is answered here, for this reason if it is not served.
-    Page(Page, Option<Reason>),
+    /// It is answered here, for this reason if it is not served. Boxed, as most requests are forwarded.
+    Page(Box<Page>, Option<Reason>),
     /// It goes to a backend, and has its place among the route's requests in flight.
     Forward(Plan, Option<InFlight>),
+}
+
+impl Verdict {
+    fn page(page: Page, reason: Option<Reason>) -> Self {
+        Self::Page(Box::new(page), reason)
+    }
 }
 
 impl<'a> Visit<'a> {
@@ -132,10 +138,8 @@ impl<'a> Visit<'a> {
         }
         let place = connection.places.of(believed.address, &live);
         let mut askers = live.generation.observe.debug_from.iter();
-        let explanation = askers
-            .any(|network| network.holds(connection.peer.ip()))
-            .then(|| head.fields().get_name(EXPLAIN).map(|_| String::new()))
-            .flatten();
+        let asks = head.fields().contains(Known::XNearsideExplain)
+            && askers.any(|network| network.holds(connection.peer.ip()));
         let course = Course::begin(&live, (number, worker.edge.salt), connection.peer.ip(), head);
         Self {
             worker,
@@ -146,9 +150,10 @@ impl<'a> Visit<'a> {
             number,
             reference: headers::reference(number),
             started: Instant::now(),
+            ended: None,
             last_failure: None,
-            explanation,
-            course,
+            explanation: asks.then(String::new),
+            course: course.map(Box::new),
             plan: None,
             route: None,
             turn: None,
@@ -216,7 +221,7 @@ impl<'a> Visit<'a> {
     pub(crate) fn go(&mut self, plan: Plan) {
         self.plan = Some(plan);
         self.note.tries = self.note.tries.saturating_add(1);
-        self.course.iter_mut().for_each(Course::go);
+        self.course.iter_mut().for_each(|course| course.go());
     }
 
     /// Notes how long a try's connection took to make; `None` for a kept one.
@@ -239,7 +244,7 @@ impl<'a> Visit<'a> {
     fn judge(&mut self, head: &RequestHead) -> Verdict {
         let reading = Reading::of(head.path());
         if let Some(reason) = self.refused(head, &reading) {
-            return Verdict::Page(self.error(head, reason), Some(reason));
+            return Verdict::page(self.error(head, reason), Some(reason));
         }
         let generation = Arc::clone(&self.live.generation);
         if let Some(ListenerKind::RedirectHttps { status }) =
@@ -251,7 +256,7 @@ impl<'a> Visit<'a> {
             Ok(form) => self.form = form,
             Err(form::Ambiguous) => {
                 let reason = Reason::RefusedMalformed;
-                return Verdict::Page(self.error(head, reason), Some(reason));
+                return Verdict::page(self.error(head, reason), Some(reason));
             }
         }
         if self.live.beliefs.any {
@@ -267,21 +272,21 @@ impl<'a> Visit<'a> {
         match self.decide(head, &Tried::default()) {
             Choice::Refuse(reason, route) => {
                 self.route = route;
-                Verdict::Page(self.error(head, reason), Some(reason))
+                Verdict::page(self.error(head, reason), Some(reason))
             }
             // In HTTP/2 any success would tell the client that it has its tunnel.
             Choice::Answer(id) if connects(head) => {
                 self.route = Some(id);
-                Verdict::Page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod))
+                Verdict::page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod))
             }
             Choice::Answer(id) => {
                 self.route = Some(id);
                 let action = generation.routes.route(id).map(|route| &route.action);
                 match action {
                     Some(Action::Answer(answer)) => {
-                        Verdict::Page(Page::fixed(answer, head, self.path(head)), None)
+                        Verdict::page(Page::fixed(answer, head, self.path(head)), None)
                     }
-                    _ => Verdict::Page(self.error(head, Reason::NoRoutePath), Some(Reason::NoRoutePath)),
+                    _ => Verdict::page(self.error(head, Reason::NoRoutePath), Some(Reason::NoRoutePath)),
                 }
             }
             Choice::Forward(plan) => self.admit(head, plan),
@@ -295,21 +300,21 @@ impl<'a> Visit<'a> {
         let generation = &self.live.generation;
         let route = generation.routes.route(plan.route);
         if connects(head) && route.is_none_or(|route| !route.websocket) {
-            return Verdict::Page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod));
+            return Verdict::page(self.error(head, Reason::NoRouteMethod), Some(Reason::NoRouteMethod));
         }
         if head.method() == Method::Options && headers::forwards(head) == Some(0) {
-            return Verdict::Page(self.options(head), None);
+            return Verdict::page(self.options(head), None);
         }
         let limit = route.and_then(|route| route.limits.concurrency);
         let loops = generation.pool(plan.pool).map_or(0, |pool| pool.loop_limit);
         let passed = headers::passed(head, &generation.fleet.name);
         if passed > usize::try_from(loops).unwrap_or(usize::MAX) {
-            return Verdict::Page(self.error(head, Reason::RefusedLoop), Some(Reason::RefusedLoop));
+            return Verdict::page(self.error(head, Reason::RefusedLoop), Some(Reason::RefusedLoop));
         }
         let Some(limit) = limit else { return Verdict::Forward(plan, None) };
         match self.live.evidence.enter_route(plan.route, Some(limit)) {
             Some(place) => Verdict::Forward(plan, Some(place)),
-            None => Verdict::Page(self.error(head, Reason::RefusedLimit), Some(Reason::RefusedLimit)),
+            None => Verdict::page(self.error(head, Reason::RefusedLimit), Some(Reason::RefusedLimit)),
         }
     }
 
@@ -333,12 +338,12 @@ impl<'a> Visit<'a> {
     fn redirect(&self, head: &RequestHead, status: u16) -> Verdict {
         let host = head.authority().host();
         if !self.live.generation.routes.knows(host) {
-            return Verdict::Page(self.error(head, Reason::NoRouteHost), Some(Reason::NoRouteHost));
+            return Verdict::page(self.error(head, Reason::NoRouteHost), Some(Reason::NoRouteHost));
         }
         let port = self.live.prepared.https_port.filter(|port| *port != 443);
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let query = head.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Verdict::Page(Page::redirect(status, format!("https://{host}{port}{}{query}", head.path())), None)
+        Verdict::page(Page::redirect(status, format!("https://{host}{port}{}{query}", head.path())), None)
     }
 
     /// The answer to OPTIONS that may not be forwarded (RFC 9110, 7.6.2).

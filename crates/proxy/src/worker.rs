@@ -12,6 +12,15 @@ use tokio::sync::watch;
 /// How many edits wait for the next request at most.
 const KEPT_EDITS: usize = 64;
 
+/// The edits of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Both {
+    /// Of its head.
+    pub(crate) to_backend: Edits,
+    /// Of its answer's.
+    pub(crate) to_client: Edits,
+}
+
 /// What the connections of one thread share. Its locks are short and never contended but by a look from outside.
 #[derive(Debug)]
 pub struct Worker {
@@ -24,7 +33,8 @@ pub struct Worker {
     /// The connections of clients.
     pub presences: Arc<Presences>,
     /// Edits of heads, used again and again.
-    pub(crate) edits: Mutex<Vec<[Edits; 2]>>,
+    #[expect(clippy::vec_box, reason = "they go from the shelf to a request and back as one word")]
+    edits: Mutex<Vec<Box<Both>>>,
     /// What all workers share.
     pub edge: Arc<Edge>,
     curfew: watch::Sender<bool>,
@@ -50,13 +60,13 @@ impl Worker {
         }
     }
 
-    /// Edits for the request's head and for the answer's.
-    pub(crate) fn lend_edits(&self) -> [Edits; 2] {
+    /// Edits for a request's head and for its answer's.
+    pub(crate) fn lend_edits(&self) -> Box<Both> {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Takes edits back for the next request.
-    pub(crate) fn return_edits(&self, edits: [Edits; 2]) {
+    pub(crate) fn return_edits(&self, edits: Box<Both>) {
         let mut shelf = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
         if shelf.len() < KEPT_EDITS {
             shelf.push(edits);

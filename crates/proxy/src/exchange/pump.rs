@@ -120,6 +120,8 @@ pub(super) struct Pump<'a, 'v, C, B, J> {
     pub(super) timeouts: &'a Timeouts,
     /// When the request came.
     pub(super) since: Instant,
+    /// When the try begins, for its first wait.
+    pub(super) begins: Option<Instant>,
     /// When the request as a whole has to have ended.
     pub(super) until: Option<Instant>,
     /// The most bytes of request body.
@@ -195,7 +197,7 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
         if turn.progress || turn.deadline_set_for != Some((wait, allowed)) {
             turn.deadline_set_for = Some((wait, allowed));
             turn.progress = false;
-            let now = Instant::now();
+            let now = self.begins.take().unwrap_or_else(Instant::now);
             if turn.down == Down::Head && up_waits.is_none() {
                 self.vigil.begin(now);
             }

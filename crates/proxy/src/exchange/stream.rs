@@ -36,7 +36,7 @@ impl Journey<'_, '_> {
     /// What follows the request's head; what asking for a tunnel takes is added to its edits.
     pub(super) fn length(&mut self, head: &RequestHead) -> Length {
         if self.asks_tunnel {
-            headers::to_tunnel(&mut self.to_backend, head);
+            headers::to_tunnel(&mut self.edits.to_backend, head);
             return Length::Tunnel;
         }
         match head.body() {

@@ -158,6 +158,11 @@ impl Downstream {
         self.keeps
     }
 
+    /// Whether nothing of the request is left to be read, and nothing of the answer to be sent.
+    pub(super) fn is_read_out(&self) -> bool {
+        self.body.is_end() && self.conn.owed() == 0
+    }
+
     /// Lets go of what only a request needs.
     pub(super) fn rest(&mut self) {
         self.body = Inbound::NONE;

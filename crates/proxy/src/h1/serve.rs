@@ -1,6 +1,7 @@
 //! The life of a client's connection: request after request, in order, until one of the two sides ends it.
 
 use super::client::{Arrival, Downstream, READ_OUT};
+use crate::boxed::boxed;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::headers::Reference;
@@ -79,7 +80,7 @@ impl Service for Requests {
 
     async fn serve(&self, client: &mut Downstream, deadline: &mut Deadline) -> bool {
         // Boxed, so that an idle connection does not keep room for an exchange.
-        Box::pin(request::serve(&self.worker, &self.connection, client, deadline)).await.whole
+        boxed(|| request::serve(&self.worker, &self.connection, client, deadline)).await.whole
     }
 
     fn refuse(&self, status: u16, reason: Reason) -> (Page, Reference) {
@@ -153,12 +154,12 @@ async fn settle(client: &mut Downstream, deadline: &mut Deadline, kept: bool) ->
     if !client.is_whole() {
         return false;
     }
-    if !(kept && client.keeps() && read_out(client, deadline).await) {
-        close(client, deadline).await;
-        return false;
+    if kept && client.keeps() && (client.is_read_out() || read_out(client, deadline).await) {
+        client.rest();
+        return true;
     }
-    client.rest();
-    true
+    close(client, deadline).await;
+    false
 }
 
 /// Sends what is left of the answer and reads what is left of the request; whether both came to their end.

@@ -83,12 +83,14 @@ impl Upstream {
 
     /// The connection without its buffers, where it is reusable.
     #[must_use]
-    pub fn into_idle(self) -> Option<Io> {
+    pub fn into_idle(self: Box<Self>) -> Option<Io> {
         if !self.is_reusable() {
             return None;
         }
-        self.conn.stock().give_back_head(self.head);
-        self.conn.into_io()
+        // Out of its box in parts: as a whole it would be copied first.
+        let Self { conn, head, .. } = *self;
+        conn.stock().give_back_head(head);
+        conn.into_io()
     }
 
     /// Judges a head that has arrived; `None` for one that nobody waits for.

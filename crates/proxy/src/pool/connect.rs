@@ -86,13 +86,13 @@ impl Alpn {
 
 impl Want<'_> {
     /// A connection that is there.
-    pub(super) fn kept(&self, rules: &Connections) -> Option<Checkout> {
+    pub(super) fn kept(&self, rules: &Connections, now: Instant) -> Option<Checkout> {
         if let Some(shared) = self.slot.shared(None)
             && let Some(conn) = self.stream(&shared)
         {
             return Some(Checkout { conn, reused: true, connect: Duration::ZERO });
         }
-        if let Some(idle) = self.slot.idle(Instant::now()) {
+        if let Some(idle) = self.slot.idle(now) {
             return Some(self.reuse(idle, Duration::ZERO));
         }
         self.elsewhere(rules)
@@ -205,7 +205,7 @@ impl Want<'_> {
         fresh_only: bool,
     ) -> Result<Checkout, ConnectError> {
         let span = Span::within(within);
-        let kept = if fresh_only { None } else { self.kept(rules) };
+        let kept = if fresh_only { None } else { self.kept(rules, Instant::now()) };
         let found = match kept {
             Some(kept) => kept,
             None => self.connect(rules, within).await?,
@@ -365,9 +365,10 @@ impl Want<'_> {
 
     fn reuse(&self, idle: Idle, connect: Duration) -> Checkout {
         let Idle { io, address, lease, .. } = idle;
-        let kind = Kind::H1(Box::new(h1::Upstream::new(io, self.worker)));
+        // Written where it stays, as it is large and there is one for each request.
+        let upstream = Box::write(Box::new_uninit(), h1::Upstream::new(io, self.worker));
         let link = Link { slot: Arc::clone(&self.slot), address, lease };
-        Checkout { conn: Conn { kind, link }, reused: true, connect }
+        Checkout { conn: Conn { kind: Kind::H1(upstream), link }, reused: true, connect }
     }
 
     /// A stream, if one is free now.

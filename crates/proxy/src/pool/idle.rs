@@ -2,9 +2,10 @@
 
 use super::gate::Permit;
 use super::key::Key;
-use crate::io::Io;
+use crate::io::{Io, Wire};
 use crate::round_trip;
 use nearside_health::InFlight;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,9 +59,17 @@ impl Idle {
             return Finding::Old;
         }
         let mut byte = [0; 1];
-        let mut cx = Context::from_waker(Waker::noop());
-        let read = Pin::new(&mut self.io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte));
-        if read.is_pending() { Finding::Alive } else { Finding::Closed }
+        let is_silent = match &mut self.io {
+            // As below, without a waker that nobody wants.
+            Io::Plain(Wire::Tcp(stream)) => {
+                stream.try_read(&mut byte).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+            }
+            io => {
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+        };
+        if is_silent { Finding::Alive } else { Finding::Closed }
     }
 
     /// Whether its worker has no use for it of late, as far as one can tell.
@@ -225,7 +234,6 @@ pub(super) fn keepalive(pool: Duration, said: Option<Duration>) -> Duration {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::io::Wire;
     use crate::pool::gate::Gate;
     use nearside_core::BackendKey;
     use nearside_core::generation::Endpoint;

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 /// To the only backend, for a client that all tests share.
 pub(super) fn errand(afresh: bool) -> Errand {
-    Errand { backend: first(), afresh, tunnel: false, parties: client(1) }
+    Errand { backend: first(), now: Instant::now(), afresh, tunnel: false, parties: client(1) }
 }
 
 /// The connection of a client at this port.
@@ -31,7 +31,7 @@ pub(super) async fn exchange(world: &World, checkout: &mut Checkout) {
 }
 
 pub(super) fn give_back(world: &World, worker: &Arc<Worker>, checkout: Checkout) {
-    worker.pools.give_back(worker, &world.live(), first(), checkout.conn);
+    worker.pools.give_back(worker, &world.live(), (first(), Instant::now()), checkout.conn);
 }
 
 /// Takes a connection, uses it and gives it back; whether it was used before.
@@ -199,7 +199,7 @@ async fn a_request_of_the_generation_before_leaves_nothing_that_does_not_fit_the
     let older = worker.pools.checkout(&worker, &before, errand(false)).await.unwrap();
     assert!(!older.reused);
     exchange(&world, &mut old).await;
-    worker.pools.give_back(&worker, &before, first(), old.conn);
+    worker.pools.give_back(&worker, &before, (first(), Instant::now()), old.conn);
     drop(older);
     backend.has_open(1).await;
     assert!(round(&world, &worker).await);

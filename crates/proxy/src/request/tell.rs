@@ -11,6 +11,7 @@ use nearside_telemetry::trace::{Trace, TraceId};
 use nearside_telemetry::{Asked, Protocol, Record, Word, Words, field};
 use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::time::Instant;
 
 impl Visit<'_> {
     /// Counts the request and writes its line.
@@ -19,7 +20,7 @@ impl Visit<'_> {
             End::Cut(reason) | End::Unanswered(reason) | End::Closed(reason) => Some(reason),
             End::Answered => self.note.reason.or(self.plan.map(|plan| plan.reason)),
         };
-        let total = self.started.elapsed();
+        let total = self.ended.unwrap_or_else(Instant::now).duration_since(self.started);
         let mut record = Record {
             time: SystemTime::UNIX_EPOCH,
             asked: Asked::default(),

@@ -35,7 +35,7 @@ impl<C: Client, B: Backend, J: Judge> Pump<'_, '_, C, B, J> {
             }
             let asks = turn.ending.is_none().then(|| self.since + MOMENT);
             let next = self.vigil.next();
-            self.deadline.set_at(turn.ends.into_iter().chain(turn.slow).chain(next).chain(asks).min());
+            self.deadline.set_at([turn.ends, turn.slow, next, asks].into_iter().flatten().min());
             let fell = self.vigil.poll_fell(cx).is_ready();
             if !fell {
                 ready!(self.deadline.poll(cx));

@@ -29,6 +29,18 @@ async fn an_idle_connection_is_small() {
     assert!(size(super::super::serve) < 1536, "{} bytes", size(super::super::serve));
 }
 
+#[test]
+fn an_exchange_is_small() {
+    fn size<'a, T>(
+        _: impl FnOnce(&'a Arc<Worker>, &'a Connection, &'a mut Downstream, &'a mut Deadline) -> T,
+    ) -> usize {
+        size_of::<T>()
+    }
+    // What is larger is no small block to the allocator, and costs a multiple.
+    let size = size(crate::request::serve);
+    assert!(size <= 1_024, "{size} bytes");
+}
+
 #[tokio::test(start_paused = true)]
 async fn half_a_head_is_answered_408_when_its_time_is_over() {
     for before in [false, true] {

@@ -188,7 +188,7 @@ async fn a_connection_is_not_used_again_where_anyone_could_be_in_doubt() {
         exchange.far.write_all(answer.as_bytes()).await.unwrap();
         let taken = exchange.take().await.unwrap();
         assert!(taken.body.is_ok() && !taken.reusable, "{answer:?}");
-        assert!(exchange.near.into_idle().is_none(), "{answer:?}");
+        assert!(Box::new(exchange.near).into_idle().is_none(), "{answer:?}");
     }
     let mut old = Try::asked(GET).await;
     old.far.write_all(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\nkeep-alive: timeout=5\r\n\r\n").await.unwrap();
@@ -203,7 +203,7 @@ async fn a_kept_connection_carries_the_next_request_and_holds_no_buffer() {
         assert_eq!(hear(&mut exchange.far, SENT.len()).await, SENT);
         exchange.far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         assert_eq!(exchange.take().await, taken(200, Length::Known(2), "ok", true));
-        let io = exchange.near.into_idle().unwrap();
+        let io = Box::new(exchange.near).into_idle().unwrap();
         let count = exchange.stock.count();
         assert_eq!(count.free as u64, count.made);
         exchange.near = Upstream::with_stock(io, Arc::clone(&exchange.stock));
