@@ -60,6 +60,9 @@ pub(crate) struct Arguments {
     /// Without the minimal proxy on pingora's own engine, which takes minutes to build.
     #[arg(long)]
     no_pingora: bool,
+    /// nearside built without a profile of itself, in half the time: dearer than it is released.
+    #[arg(long)]
+    unprofiled: bool,
     /// Counts instructions in user space by valgrind, which every machine can do, of what can be counted so: not handshakes, memory,
     /// reloads and Envoy. A round is a fiftieth as long.
     #[arg(long)]
@@ -97,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = target.join("compare");
     let peers: &[Peer] = if arguments.alone { &[] } else { &arguments.peers };
     let mut programs = peers::find(peers, &folder)?;
-    programs.extend(proxy::build(&root, &target, !(arguments.alone || arguments.no_pingora))?);
+    programs.extend(arguments.built(&root, &target)?);
     // It has an allocator that valgrind cannot follow.
     programs.retain(|(name, _)| !(arguments.count && *name == "envoy"));
     // Two tables have their places in one page.
@@ -145,6 +148,19 @@ fn measure(arguments: &Arguments, only: Vec<String>, errand: Errand) -> Result<(
 }
 
 impl Arguments {
+    /// What is built here: the smallest proxy that pingora's own engine makes, where it is wanted and can be had, and nearside.
+    fn built(&self, root: &Path, target: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+        let mut built = Vec::new();
+        if !(self.alone || self.no_pingora) {
+            match proxy::pingora(root, target) {
+                Ok(program) => built.push(("pingora", program)),
+                Err(error) => eprintln!("SKIPPED: pingora: {error:#}"),
+            }
+        }
+        built.push((NEARSIDE, proxy::nearside(root, target, !self.unprofiled)?));
+        Ok(built)
+    }
+
     fn need(&self) -> Need {
         match (self.count, self.emulate) {
             (true, _) => Need::Count,

@@ -16,7 +16,9 @@ mod package;
 mod peers;
 mod process;
 mod record;
+mod release;
 mod server;
+mod site;
 mod soak;
 mod test;
 mod tidy;
@@ -51,6 +53,8 @@ enum Task {
     Order,
     /// Builds the Debian package: program, unit, manual, completions and the example of a file.
     Package(package::Arguments),
+    /// Builds the program as it is released: twice, the second time by a profile of the first under load.
+    Release,
     /// Carries out all faults in random order for ten minutes, and compares the backends' ledgers with what clients saw.
     Soak(soak::Arguments),
     /// Runs all tests, the documentation's examples, and the house rules.
@@ -82,6 +86,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Order => order::run(),
         Task::Package(arguments) => package::run(&arguments),
+        Task::Release => release::run(),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),

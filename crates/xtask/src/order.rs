@@ -3,16 +3,15 @@
 
 mod calls;
 
-use crate::folder::Folder;
-use crate::package;
 use crate::process;
-use crate::server::{Server, wait_for};
+use crate::server::Server;
+use crate::site::Site;
 use crate::tools::{self, Need};
 use anyhow::{Context, Result, bail};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,81 +33,67 @@ pub(crate) fn run() -> Result<()> {
     tools::ensure(&[Need::Build, Need::Order])?;
     let before = fs::read_to_string(root.join(ORDER)).unwrap_or_default();
     let before: HashSet<&str> = before.lines().collect();
-    let program = package::built(&root)?;
+    let program = built(&root)?;
     let functions = Watched::start(&program)?.functions()?;
     let known = functions.iter().filter(|name| before.contains(name.as_str())).count();
     fs::write(root.join(ORDER), functions.join("\n") + "\n")
         .with_context(|| format!("cannot write {ORDER}"))?;
     println!("{ORDER}: {} functions run, of which it had {known}", functions.len());
-    package::built(&root).map(drop)
+    built(&root).map(drop)
 }
 
-/// The program under callgrind, before a backend.
+/// The program, built for release without a profile: which functions run hangs little on it, and it takes half the time.
+fn built(root: &Path) -> Result<PathBuf> {
+    let words = ["build", "--release", "--locked", "--package", "nearside", "--bin", "nearside"];
+    process::run(process::cargo(root).args(words))?;
+    Ok(process::target(root)?.join("release/nearside"))
+}
+
+/// The program under callgrind.
 struct Watched {
     program: PathBuf,
-    plain: u16,
-    tls: u16,
     edge: Server,
-    _backend: Server,
-    folder: Folder,
+    site: Site,
 }
 
 impl Watched {
     fn start(program: &Path) -> Result<Self> {
-        let folder = Folder::make("order")?;
-        let [plain, tls, backend] = ports()?;
-        let text = format!(
-            "version: 1\nregions: {{ here: {{}} }}\n\
-             pools: {{ web: {{ backends: [ {{ url: \"http://127.0.0.1:{backend}\", region: here }} ] }} }}\n\
-             routes: [ {{ host: localhost, pool: web }} ]\n\
-             listeners: [ {{ bind: \"127.0.0.1:{plain}\" }}, {{ bind: \"127.0.0.1:{tls}\", tls: true }} ]\n\
-             tls: {{ self_signed: true }}\n"
-        );
-        let file = folder.path().join("routes.yaml");
-        fs::write(&file, text).context("cannot write routes.yaml")?;
-        let mut sample = Command::new(program);
-        sample.args(["sample", "--name", "a", "--region", "here", "--bind", &format!("127.0.0.1:{backend}")]);
-        let sample = Server::start(&mut sample)?;
-        wait_for(backend)?;
+        let site = Site::make("order", program)?;
         let mut valgrind = Command::new(tools::find("valgrind").context("valgrind is missing")?);
         valgrind.args(["--quiet", "--tool=callgrind", "--demangle=no"]);
-        valgrind.arg(format!("--callgrind-out-file={}", folder.path().join("calls").display())).arg(program);
-        valgrind.args(["run", "--threads", "1", "--state-dir"]).arg(folder.path().join("state")).arg(&file);
-        let edge = Server::start(valgrind.env("NEARSIDE_LOG", "error"))?;
-        let watched = Self { program: program.to_owned(), plain, tls, edge, _backend: sample, folder };
+        valgrind.arg(format!("--callgrind-out-file={}", site.path("calls").display())).arg(program);
+        let edge = site.serve(&mut valgrind)?;
+        let watched = Self { program: program.to_owned(), edge, site };
         watched.until("it serves", |generation| !generation.is_empty())?;
         Ok(watched)
     }
 
     /// The functions of the program that run, those that cost most first.
     fn functions(&self) -> Result<Vec<String>> {
-        let first = generation(self.plain)?;
-        let (plain, tls) =
-            (format!("http://localhost:{}/", self.plain), format!("https://localhost:{}/", self.tls));
+        let Site { plain, tls, .. } = self.site;
+        let first = generation(plain)?;
+        let (plain, tls) = (format!("http://localhost:{plain}/"), format!("https://localhost:{tls}/"));
         for words in [["--h1", "-c4", &plain], ["--h1", "-c4", &tls], ["-m16", "-c2", &tls]] {
             process::run_quietly(Command::new("h2load").arg("-n300").args(words))?;
         }
-        let mut file = fs::File::options().append(true).open(self.folder.path().join("routes.yaml"))?;
-        file.write_all(b"# another generation\n").context("cannot change routes.yaml")?;
-        drop(file);
+        self.site.change()?;
         self.until("it has reloaded", |generation| generation != first)?;
         std::thread::sleep(REST);
         let mut status = Command::new(&self.program);
-        process::run_quietly(status.args(["status", "--state-dir"]).arg(self.folder.path().join("state")))?;
+        process::run_quietly(status.args(["status", "--state-dir"]).arg(self.site.path("state")))?;
         for pid in self.edge.workers()? {
             process::run_quietly(Command::new("callgrind_control").arg("--dump").arg(pid.to_string()))?;
         }
         // callgrind does not always survive that its program handles a signal.
         self.edge.signal("KILL")?;
-        let told =
-            fs::read_to_string(self.folder.path().join("calls.1")).context("callgrind left nothing")?;
+        let told = fs::read_to_string(self.site.path("calls.1")).context("callgrind left nothing")?;
         Ok(calls::functions(&told, &self.program.to_string_lossy()))
     }
 
     fn until(&self, what: &str, is: impl Fn(&str) -> bool) -> Result<()> {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
-            if generation(self.plain).is_ok_and(|generation| is(&generation)) {
+            if generation(self.site.plain).is_ok_and(|generation| is(&generation)) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -130,16 +115,4 @@ fn generation(port: u16) -> Result<String> {
             .map(|(_, value)| value.to_owned())
     };
     answer.lines().find_map(named).context("an answer without a generation")
-}
-
-/// Ports that nobody listens on.
-fn ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
-    let mut ports = [0; COUNT];
-    let mut held = Vec::new();
-    for port in &mut ports {
-        let listener = TcpListener::bind("127.0.0.1:0").context("no port is free")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }

@@ -7,12 +7,13 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::process;
+use crate::release;
 use crate::tools::{self, Need};
 
 /// What to package, and where.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Packages this program instead of building one for release, which takes minutes.
+    /// Packages this program instead of building one for release (`cargo xtask release`), which takes many minutes.
     #[arg(long)]
     program: Option<PathBuf>,
     /// The folder of the package.
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
     let program = match &arguments.program {
         Some(path) => std::path::absolute(path)?,
-        None => built(&root)?,
+        None => release::built(&root)?,
     };
     // cargo-deb reads `target/release` of the manifest as this folder's.
     let stage = to.join("stage");
@@ -48,23 +49,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     process::run(&mut deb)?;
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))
-}
-
-/// The program, built for release.
-///
-/// # Errors
-/// When it cannot be built.
-pub(crate) fn built(root: &Path) -> Result<PathBuf> {
-    process::run(process::cargo(root).args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "nearside",
-        "--bin",
-        "nearside",
-    ]))?;
-    Ok(process::target(root)?.join("release/nearside"))
 }
 
 fn stage_in(folder: &Path, program: &Path) -> Result<()> {

@@ -53,6 +53,16 @@ impl Server {
         process::run_quietly(Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]))
     }
 
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// When it is gone already, or ends otherwise than well.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.signal("TERM")?;
+        let status = self.0.wait().context("nobody can wait for it")?;
+        if status.success() { Ok(()) } else { bail!("it ended with {status}") }
+    }
+
     fn children(&self) -> Result<Vec<u32>> {
         let own = self.0.id();
         let path = format!("/proc/{own}/task/{own}/children");

@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Package,
     /// Which functions run.
     Order,
+    /// Profiles, by which the program is built for release.
+    Profile,
 }
 
 /// Who installs a tool.
@@ -94,7 +96,7 @@ const TOOLS: &[Tool] = &[
         package: "nghttp2-client",
         by: By::Apt,
         why: "loads HTTP/2",
-        needs: &[Need::Test, Need::Count, Need::Emulate, Need::Compare, Need::Order],
+        needs: &[Need::Test, Need::Count, Need::Emulate, Need::Compare, Need::Order, Need::Profile],
     },
     Tool {
         program: "nghttp",
@@ -172,6 +174,13 @@ const TOOLS: &[Tool] = &[
         by: By::Apt,
         why: "what nearside is compared with, and a backend we did not write",
         needs: &[Need::Test, Need::Count, Need::Emulate, Need::Compare, Need::Peers],
+    },
+    Tool {
+        program: "llvm-profdata-22",
+        package: "llvm-22",
+        by: By::Apt,
+        why: "makes profiles that the compiler reads",
+        needs: &[Need::Profile],
     },
     Tool {
         program: "qemu-system-x86_64",

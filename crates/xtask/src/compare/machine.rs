@@ -23,6 +23,8 @@ pub(super) const SHARED: &str = "/mnt";
 /// the choice for every copy, kernel and libraries move words instead, for all proxies alike.
 const PROCESSOR: &str = "max,-erms,-fsrm";
 const MEMORY: &str = "3G";
+/// The first version of QEMU, major and minor, that has the instructions for SHA, as all servers' processors do by now.
+const HASHES: (u32, u32) = (8, 2);
 /// How much of a console that ended early is told, in bytes.
 const LAST_WORDS: usize = 2_000;
 
@@ -47,6 +49,12 @@ impl Machine {
         let machine = Self { folder: folder.to_owned(), qemu, kernel };
         fs::create_dir_all(machine.shared()).context("cannot make the shared folder")?;
         initramfs::write(&machine.kernel, folder, &machine.initramfs())?;
+        if version(&machine.version()?).is_none_or(|version| version < HASHES) {
+            eprintln!(
+                "warning: this QEMU emulates no SHA instructions, so that D and D2 read a third dearer: \
+                 Debian's backports (bookworm-backports) and Debian 13 have one that does"
+            );
+        }
         Ok(machine)
     }
 
@@ -60,12 +68,16 @@ impl Machine {
     /// # Errors
     /// When QEMU does not tell its version.
     pub(super) fn model(&self) -> Result<String> {
-        let told = process::output(Command::new(&self.qemu).arg("--version"))?;
-        let version = told.lines().next().unwrap_or_default();
+        let version = self.version()?;
         Ok(format!(
             "Counted in an emulated machine: {version}, one processor `{PROCESSOR}`, {}.",
             self.kernel
         ))
+    }
+
+    fn version(&self) -> Result<String> {
+        let told = process::output(Command::new(&self.qemu).arg("--version"))?;
+        Ok(told.lines().next().unwrap_or_default().to_owned())
     }
 
     /// Boots, runs the command there, and shows what it prints. The command's status is what is returned.
@@ -114,6 +126,12 @@ impl Machine {
     }
 }
 
+/// Major and minor version, out of what QEMU tells of itself.
+fn version(told: &str) -> Option<(u32, u32)> {
+    let mut numbers = told.strip_prefix("QEMU emulator version ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// A folder of the host's, as QEMU is told of it. A comma would end the path, so it is doubled.
 fn share(folder: &Path, tag: &str, rest: &str) -> String {
     let path = folder.display().to_string().replace(',', ",,");
@@ -135,6 +153,13 @@ mod tests {
         let told =
             process::output(Command::new("sh").arg("-c").arg(format!("printf '[%s]' {words}"))).unwrap();
         assert_eq!(told, "[plain][two words][it's][$HOME][]");
+    }
+
+    #[test]
+    fn a_version_is_read_from_what_qemu_tells() {
+        assert_eq!(version("QEMU emulator version 7.2.22 (Debian 1:7.2)"), Some((7, 2)));
+        assert_eq!(version("QEMU emulator version 10.0.2 (Debian 1:10.0.2)"), Some((10, 0)));
+        assert_eq!(version("QEMU"), None);
     }
 
     #[test]

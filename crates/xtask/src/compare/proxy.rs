@@ -175,18 +175,18 @@ pub(super) fn name(told: &str) -> Option<&'static str> {
     KINDS.iter().map(|kind| kind.name).find(|name| *name == told)
 }
 
-/// Our own program, and the smallest proxy that pingora's own engine makes; both are built here.
+/// The smallest proxy that pingora's own engine makes.
 ///
 /// # Errors
-/// When nearside cannot be built; pingora's is left out, loudly.
-pub(super) fn build(root: &Path, target: &Path, with_pingora: bool) -> Result<Vec<(&'static str, PathBuf)>> {
-    let mut built = Vec::new();
-    if with_pingora {
-        match pingora::build(root, target) {
-            Ok(program) => built.push(("pingora", program)),
-            Err(error) => eprintln!("SKIPPED: pingora: {error:#}"),
-        }
-    }
-    built.push(("nearside", nearside::build(root, target)?));
-    Ok(built)
+/// When it cannot be built.
+pub(super) fn pingora(root: &Path, target: &Path) -> Result<PathBuf> {
+    pingora::build(root, target)
+}
+
+/// Our own program, and what measures.
+///
+/// # Errors
+/// When it cannot be built.
+pub(super) fn nearside(root: &Path, target: &Path, is_profiled: bool) -> Result<PathBuf> {
+    nearside::build(root, target, is_profiled)
 }
