@@ -94,8 +94,8 @@ pub async fn serve<C: Client>(
         Verdict::Page(page, reason) => (Box::pin(visit.say(client, &page, reason, deadline)).await, None),
         Verdict::Forward(plan, place) => {
             let end = boxed(|| exchange::forward(&mut visit, client, plan, deadline)).await;
-            let status = visit.note.status;
-            visit.course.iter_mut().for_each(|course| course.arrived(end, status));
+            let (status, at) = (visit.note.status, visit.ended);
+            visit.course.iter_mut().for_each(|course| course.arrived(end, status, at));
             (end, Some(place))
         }
     };

@@ -156,8 +156,8 @@ impl Course {
         self.failed.push(attempt);
     }
 
-    /// Notes how forwarding has ended.
-    pub(crate) fn arrived(&mut self, end: End, status: Option<u16>) {
+    /// Notes how forwarding has ended, and when, if that is known: no try ends after its request.
+    pub(crate) fn arrived(&mut self, end: End, status: Option<u16>, at: Option<Instant>) {
         let Some(since) = self.since.take() else { return };
         let (failed, status) = match end {
             End::Answered => (None, status),
@@ -165,7 +165,7 @@ impl Course {
             // What had come of it was not let through.
             End::Unanswered(reason) => (Some(reason), None),
         };
-        self.last = Some(Last { since, at: Instant::now(), status, failed });
+        self.last = Some(Last { since, at: at.unwrap_or_else(Instant::now), status, failed });
     }
 
     /// All tries, the last one by `plan`.
@@ -270,7 +270,7 @@ mod tests {
         let allocations = allocation_counter::measure(|| {
             let mut course = Course::begin(&live, (7, 9), peer, &head).unwrap();
             course.go();
-            course.arrived(End::Answered, Some(200));
+            course.arrived(End::Answered, Some(200), None);
             assert!(!course.was_chosen && course.flags == 0, "nobody is trusted, and nothing is sampled");
         });
         assert_eq!(allocations.count_total, 0);
@@ -289,7 +289,7 @@ mod tests {
         course.failed(plan, &noted, Reason::FailedReset);
         course.go();
         let second = course.span_under_way();
-        course.arrived(End::Answered, Some(200));
+        course.arrived(End::Answered, Some(200), None);
         let tries = course.tries(Some(plan), &noted);
         let told: Vec<_> = tries.iter().map(|it| (it.span, it.status, it.failed)).collect();
         assert_eq!(told, [(first, Some(503), Some(Reason::FailedReset)), (second, Some(200), None)]);
