@@ -3,6 +3,7 @@
 pub(crate) mod form;
 mod say;
 mod tell;
+mod verdict;
 
 use crate::boxed::boxed;
 use crate::claims::{Claims, Reader};
@@ -30,6 +31,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use verdict::Verdict;
 
 /// What a connection's loop has to know afterwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,20 +111,6 @@ pub async fn serve<C: Client>(
     drop(place);
     visit.write_down(client.head(), end);
     Outcome { whole: end == End::Answered }
-}
-
-/// What is done with a request once it was judged.
-enum Verdict {
-    /// It is answered here, for this reason if it is not served. Boxed, as most requests are forwarded.
-    Page(Box<Page>, Option<Reason>),
-    /// It goes to a backend, and has its place among the route's requests in flight.
-    Forward(Plan, Option<InFlight>),
-}
-
-impl Verdict {
-    fn page(page: Page, reason: Option<Reason>) -> Self {
-        Self::Page(Box::new(page), reason)
-    }
 }
 
 impl<'a> Visit<'a> {
