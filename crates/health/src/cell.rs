@@ -12,9 +12,10 @@ use crate::pace::Pace;
 use crate::rtt::Rtt;
 use nearside_core::policy::Failback;
 use nearside_core::{BackendKey, Now, State, Verdict};
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -279,7 +280,7 @@ impl Cell {
     }
 
     pub(crate) fn story(&self) -> MutexGuard<'_, Story> {
-        self.story.lock().unwrap_or_else(PoisonError::into_inner)
+        self.story.lock()
     }
 
     /// Notes a fault; how many there are in a row now.

@@ -3,8 +3,9 @@
 use crate::cell::Cell;
 use crate::count::{Count, InFlight};
 use nearside_core::policy::Retry;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// The counters of one pool, kept under its name over generations.
@@ -72,7 +73,7 @@ impl PoolCell {
     /// One at a time judges what a pool may lose, so that two failures in the same moment cannot both eject
     /// the last.
     pub(crate) fn judge(&self) -> MutexGuard<'_, ()> {
-        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
+        self.judging.lock()
     }
 }
 

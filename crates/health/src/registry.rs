@@ -13,9 +13,10 @@ use crate::view::{Entry, View};
 use nearside_core::generation::{Backend, Generation, Region};
 use nearside_core::place::Position;
 use nearside_core::{BackendKey, Now, RegionId};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// Changes that a slow listener may lag behind before it misses some.
@@ -63,14 +64,14 @@ impl Registry {
 
     /// Takes up what a predecessor knew; to be called before the first view.
     pub fn recall(&self, memories: Vec<Memory>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         kept.memories = memories.into_iter().map(|memory| (memory.key.clone(), memory)).collect();
     }
 
     /// Takes up since when a predecessor has seen marks, by the name of the region or the key of the backend; to be
     /// called before the first view. The grace of a mark that nobody has seen begin is over.
     pub fn recall_marks(&self, since: HashMap<Arc<str>, Now>) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).marks.recall(since);
+        self.kept.lock().marks.recall(since);
     }
 
     /// The evidence as `generation` indexes it. `pop` is where this PoP stands: it estimates the round trips
@@ -79,7 +80,7 @@ impl Registry {
     /// What is known under the same key is taken over; what no view uses any more is forgotten.
     #[must_use]
     pub fn view(&self, generation: &Arc<Generation>, pop: Option<Position>) -> View {
-        let mut guard = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.kept.lock();
         let kept = &mut *guard;
         let now = self.now();
         kept.marks.follow(generation, now);

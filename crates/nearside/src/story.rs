@@ -1,11 +1,11 @@
 //! The story of the process: since when it serves, whether it is ready, and how the last reload ended.
 
 use nearside_config::Report;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -87,7 +87,7 @@ impl Story {
 
     /// Notes the names under which the generation with this number is kept; none where it could not be.
     pub(crate) fn keep(&self, number: u64, names: Option<[String; 2]>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         if kept.len() >= KEPT {
             kept.pop_front();
         }
@@ -96,7 +96,7 @@ impl Story {
 
     /// The names under which the generation with this number is kept, the whole one first.
     pub(crate) fn kept(&self, number: u64) -> Option<[String; 2]> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock();
         kept.iter().find(|(known, _)| *known == number).map(|(_, names)| names.clone())
     }
 
@@ -128,7 +128,7 @@ impl Story {
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock()
     }
 }
 

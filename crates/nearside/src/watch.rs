@@ -8,11 +8,12 @@ mod spots;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use spots::Spots;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -67,7 +68,7 @@ impl Watch {
     pub(crate) fn follow(&mut self, paths: &[PathBuf]) -> notify::Result<bool> {
         let spots = Spots::of(paths);
         let folders: HashSet<PathBuf> = spots.folders().map(Path::to_owned).collect();
-        *self.shared.spots.lock().unwrap_or_else(PoisonError::into_inner) = spots;
+        *self.shared.spots.lock() = spots;
         for gone in self.folders.difference(&folders) {
             // A folder that is gone has taken its watch along.
             drop(self.watcher.unwatch(gone));
@@ -109,7 +110,7 @@ impl Shared {
             // Our own reading, for one.
             return false;
         }
-        let spots = self.spots.lock().unwrap_or_else(PoisonError::into_inner);
+        let spots = self.spots.lock();
         event.paths.iter().any(|path| spots.holds(path))
     }
 }

@@ -4,8 +4,9 @@ use crate::dial::Parties;
 use crate::live::Live;
 use nearside_core::{Host, Place};
 use nearside_telemetry::{ListenerCells, TlsVersion};
+use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What is known of a client's connection.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Places {
     /// The place of `address`, as the tables of `live` know it.
     pub(crate) fn of(&self, address: IpAddr, live: &Live) -> Place {
         let number = live.generation.stamp.number;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         match *known {
             Some((then, who, place)) if (then, who) == (number, address) => place,
             _ => {

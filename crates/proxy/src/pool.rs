@@ -35,11 +35,12 @@ use idle::{Idle, keepalive};
 use key::Key;
 use nearside_core::{BackendId, BackendKey, Generation};
 use nearside_tls::ClientTable;
+use parking_lot::{Mutex, MutexGuard};
 use slot::Slot;
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -334,7 +335,7 @@ impl Pools {
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock()
     }
 }
 

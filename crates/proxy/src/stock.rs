@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use nearside_http::{RequestHead, ResponseHead};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The least capacity of a lent buffer.
 pub const BUFFER: usize = 8 * 1024;
@@ -104,7 +104,7 @@ impl Stock {
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock()
     }
 }
 

@@ -5,8 +5,9 @@ use crate::pool::Pools;
 use crate::service::Presences;
 use crate::stock::Stock;
 use nearside_http::Edits;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// How many edits wait for the next request at most.
@@ -62,12 +63,12 @@ impl Worker {
 
     /// Edits for a request's head and for its answer's.
     pub(crate) fn lend_edits(&self) -> Box<Both> {
-        self.edits.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.edits.lock().pop().unwrap_or_default()
     }
 
     /// Takes edits back for the next request.
     pub(crate) fn return_edits(&self, edits: Box<Both>) {
-        let mut shelf = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = self.edits.lock();
         if shelf.len() < KEPT_EDITS {
             shelf.push(edits);
         }

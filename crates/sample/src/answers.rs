@@ -1,7 +1,8 @@
 //! The answers of a backend: one for each path that the crate's page lists.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,7 +89,7 @@ impl Backend {
     }
 
     fn fault(&self) -> Fault {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.fault.lock()
     }
 }
 
@@ -188,7 +189,7 @@ impl Visit<'_> {
             ["fault", name] => match Fault::parse(name) {
                 None => line(StatusCode::BAD_REQUEST, "a fault is none, errors, hidden or drip\n"),
                 Some(fault) => {
-                    *self.backend.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+                    *self.backend.fault.lock() = fault;
                     line(StatusCode::OK, format!("the fault is {name} from now on\n"))
                 }
             },

@@ -1,8 +1,9 @@
 //! HTTP/2 connections, on the `h2` crate itself: it can send interim answers and refuse streams.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -106,8 +107,8 @@ async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<()
     Ok(())
 }
 
-fn lock(answer: &Shared) -> std::sync::MutexGuard<'_, SendResponse<Bytes>> {
-    answer.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(answer: &Shared) -> MutexGuard<'_, SendResponse<Bytes>> {
+    answer.lock()
 }
 
 /// A request's body: its window opens as it is read, and 100 is sent when it is first asked for.

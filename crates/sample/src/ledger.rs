@@ -1,10 +1,10 @@
 //! The ledger of a backend: what reached it, written down before it is answered.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Book) -> T) -> T {
-        act(&mut self.book.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.book.lock())
     }
 }
 

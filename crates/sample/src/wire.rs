@@ -1,8 +1,9 @@
 //! The bytes of a connection, with what was read too early put back, and with interim answers slipped in.
 
+use parking_lot::Mutex;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -60,7 +61,7 @@ impl Interim {
     pub(crate) fn send(&self, status: StatusCode, headers: &HeaderMap) {
         match self {
             Self::H1(pending) => {
-                let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut pending = pending.lock();
                 let reason = status.canonical_reason().unwrap_or_default();
                 pending.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
                 for (name, value) in headers {
@@ -76,7 +77,7 @@ impl Interim {
                 *interim.status_mut() = status;
                 *interim.headers_mut() = headers.clone();
                 // It fails when the stream was reset, which whoever sends the final answer finds out too.
-                drop(answer.lock().unwrap_or_else(PoisonError::into_inner).send_informational(interim));
+                drop(answer.lock().send_informational(interim));
             }
             Self::None => {}
         }
@@ -85,7 +86,7 @@ impl Interim {
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut pending = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.interim.lock();
         while !pending.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &pending))?;
             if written == 0 {

@@ -13,8 +13,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::UNIX_EPOCH;
 
 /// Reads the book at each scrape.
@@ -36,7 +36,7 @@ impl Collector for Exposition {
         connections(&names, &mut page)?;
         self.process(&names, &mut page)?;
         drop(names);
-        let sampler = self.0.sampler.lock().unwrap_or_else(PoisonError::into_inner);
+        let sampler = self.0.sampler.lock();
         let samples = sampler.as_ref().map(|sampler| sampler()).unwrap_or_default();
         drop(sampler);
         sampled(&samples.backends, &mut page)?;
@@ -79,7 +79,7 @@ impl Exposition {
         let examples = routes.iter().enumerate().flat_map(|(index, (_, cells))| {
             cells.exemplars.all().map(move |(bucket, exemplar)| (index * BUCKETS + bucket, exemplar))
         });
-        *self.0.exemplars.lock().unwrap_or_else(PoisonError::into_inner) = examples.collect();
+        *self.0.exemplars.lock() = examples.collect();
 
         let counts = Reason::ALL.iter().zip(self.0.decisions.0.iter());
         let decisions =

@@ -12,15 +12,16 @@ pub use entry::{Entry, Kind, moment, stamp};
 pub use page::{Page, Span, pages};
 
 use daily::Daily;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use tracing::{error, info};
@@ -106,7 +107,7 @@ impl Journal {
     }
 
     fn remember(&self, time: String, line: String) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock();
         if recent.len() >= RECENT {
             recent.pop_front();
         }
@@ -132,13 +133,13 @@ impl Journal {
     #[must_use]
     pub fn recent(&self, since: Option<SystemTime>) -> Vec<String> {
         let since = since.map(stamp).unwrap_or_default();
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.lock();
         recent.iter().filter(|(time, _)| *time >= since).map(|(_, line)| line.clone()).collect()
     }
 
     /// Writes what is queued, and ends the thread.
     pub fn close(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer.lock().take();
         if let Some(writer) = writer {
             // Where the thread has ended already, there is nobody to tell, and nothing to wait for.
             drop(self.queue.send(Job::Close));

@@ -5,13 +5,14 @@ use crate::cells::{BackendCells, Cells, Decisions, ListenerCells, NO_REGION, Rou
 use crate::exposition::{Exposition, exemplified};
 use crate::trace::{Exemplar, Traces};
 use nearside_core::{BackendKey, Generation, Reason, Verdict};
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All counters of the process.
 #[derive(Debug)]
@@ -175,7 +176,7 @@ pub(crate) struct BackendName {
 
 impl Book {
     pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock()
     }
 }
 
@@ -253,7 +254,7 @@ impl Metrics {
 
     /// Asks `sampler` at each scrape.
     pub fn sample(&self, sampler: impl Fn() -> Samples + Send + Sync + 'static) {
-        *self.book.sampler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sampler));
+        *self.book.sampler.lock() = Some(Box::new(sampler));
     }
 
     /// Where [`crate::AccessLog`] counts the lines that are lost.
@@ -294,13 +295,13 @@ impl Metrics {
     /// Everything in the OpenMetrics text format: `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     #[must_use]
     pub fn render(&self) -> String {
-        let page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = self.page.lock();
         let mut text = String::new();
         // Writing into a string does not fail; half a page would be worse than none.
         if text::encode(&mut text, &self.registry).is_err() {
             text.clear();
         }
-        let mut exemplars = self.book.exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut exemplars = self.book.exemplars.lock();
         let text = exemplified(text, &std::mem::take(&mut *exemplars));
         drop(page);
         text

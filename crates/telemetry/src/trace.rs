@@ -13,10 +13,10 @@ pub use spans::{Sender, encode};
 use crate::record::Record;
 use nearside_core::place::Country;
 use nearside_core::{BackendId, Reason};
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -250,6 +250,6 @@ impl Traces {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Trace>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }

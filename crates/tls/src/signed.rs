@@ -3,9 +3,10 @@
 use crate::authority::{Authority, LEAF_SECONDS};
 use crate::class::{Certificate, Classes};
 use nearside_core::host::{Host, Pattern};
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 const KEPT: usize = 1024;
 /// What clients without a name get: the names by which a machine calls itself.
@@ -65,7 +66,7 @@ impl Signed {
             return None;
         }
         let fresh = |at: i64| (0..LEAF_SECONDS / 2).contains(&(now - at));
-        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.kept.lock();
         if let Some((at, certificate)) = lock().by_name.get(known)
             && fresh(*at)
         {

@@ -2,8 +2,8 @@
 
 use crate::status::Desk;
 use hyper::body::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -112,7 +112,7 @@ impl Feed {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Listener>>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listeners.lock()
     }
 }
 

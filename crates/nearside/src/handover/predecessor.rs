@@ -5,12 +5,13 @@ use super::{Answer, Legacy, PROTOCOL, Rest, Serving};
 use crate::admin::Listening;
 use anyhow::{Context, bail, ensure};
 use nearside_telemetry::field;
+use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::warn;
@@ -142,6 +143,6 @@ impl Predecessor {
     }
 
     fn rest(&self) -> MutexGuard<'_, Option<Rest>> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rest.lock()
     }
 }

@@ -5,10 +5,10 @@ use nearside_health::BackendStatus;
 use nearside_proxy::live::Live;
 use nearside_telemetry::Ended;
 use nearside_telemetry::journal::{EVIDENCE, Span, pages};
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// How long a stretch is.
@@ -108,7 +108,7 @@ impl History {
     }
 
     fn samples(&self) -> MutexGuard<'_, VecDeque<Sample>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

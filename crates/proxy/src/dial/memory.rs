@@ -1,8 +1,8 @@
 //! What is remembered of addresses that did not answer: behind a name with several, they are tried after the others.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ impl Memory {
     }
 
     fn failed(&self) -> MutexGuard<'_, HashMap<SocketAddr, Instant>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.lock()
     }
 }
 

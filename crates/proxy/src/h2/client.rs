@@ -8,7 +8,8 @@ use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
 use bytes::BytesMut;
 use nearside_http::h2::Code;
 use nearside_http::{Edits, Fields, Method, RequestHead, ResponseHead, Upgrade};
-use std::sync::{Arc, MutexGuard};
+use parking_lot::MutexGuard;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// When so much of a large chunk was consumed the windows are opened again.

@@ -8,10 +8,11 @@ use crate::stock::Stock;
 use crate::worker::Worker;
 use ::h2::client::{Builder, SendRequest};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -221,7 +222,7 @@ impl Connection {
     }
 
     fn requests(&self) -> MutexGuard<'_, SendRequest<Bytes>> {
-        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.requests.lock()
     }
 }
 

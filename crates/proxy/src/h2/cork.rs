@@ -11,11 +11,12 @@ use crate::io::Io;
 use crate::round_trip;
 use crate::stock::Stock;
 use bytes::{Buf, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -62,7 +63,7 @@ impl Glimpse {
     /// The least round trip that the connection has seen of late.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         let corked = self.0.upgrade()?;
-        let corked = corked.lock().unwrap_or_else(PoisonError::into_inner);
+        let corked = corked.lock();
         round_trip::of_late(corked.io.wire())
     }
 }
@@ -118,7 +119,7 @@ impl<T> Cork<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Corked<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -12,9 +12,10 @@ use bytes::BytesMut;
 use nearside_http::Refusal;
 use nearside_http::h2::{Code, HEAD, WINDOW, reset, window};
 use nearside_http::hpack::Encoder;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// What a client may send for all streams together before it was taken.
@@ -80,7 +81,7 @@ impl Hub {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -11,10 +11,11 @@ use crate::live::Live;
 use nearside_core::policy::Connections;
 use nearside_core::random::Random;
 use nearside_core::{BackendId, BackendKey};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -113,7 +114,7 @@ impl Reserve {
     }
 
     pub(super) fn warmth(&self) -> MutexGuard<'_, Warmth> {
-        self.warmth.lock().unwrap_or_else(PoisonError::into_inner)
+        self.warmth.lock()
     }
 
     fn alike(&self, key: &Key) -> Vec<Arc<Slot>> {
@@ -128,7 +129,7 @@ impl Reserve {
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 }
 
@@ -208,6 +209,6 @@ impl Reserves {
     }
 
     fn by_key(&self) -> MutexGuard<'_, HashMap<BackendKey, Weak<Reserve>>> {
-        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_key.lock()
     }
 }

@@ -1,6 +1,7 @@
 //! The pulse of the workers: whether each of them still comes round to what it is asked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -43,7 +44,7 @@ impl Pulse {
 
 impl Shared {
     fn answered(&self) -> MutexGuard<'_, Vec<Option<u64>>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.answered.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The listening sockets, kept at hand for a successor.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The sockets of the listeners while the service accepts, each with the address that the file names.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,6 @@ impl Sockets {
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<(SocketAddr, TcpListener)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
