@@ -60,7 +60,7 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
 }
 
 /// A byte of a word of eight.
-const fn eight(byte: u8) -> u64 {
+pub(crate) const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
@@ -90,11 +90,6 @@ fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> O
 /// Where the first byte below 0x20 stands.
 pub(crate) fn control(bytes: &[u8]) -> Option<usize> {
     first(bytes, |word| below(word, 0x20), |byte| byte < 0x20)
-}
-
-/// Where the first colon stands.
-pub(crate) fn colon(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |word| equal(word, b':'), |byte| byte == b':')
 }
 
 const fn stops(word: u64) -> u64 {
@@ -173,7 +168,7 @@ pub(crate) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{colon, control, decimal, is_plain, is_token, is_value, is_value_byte, trim};
+    use super::{control, decimal, is_plain, is_token, is_value, is_value_byte, trim};
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
@@ -189,7 +184,6 @@ mod tests {
                 let mut bytes = [b'a'; 20];
                 bytes[at] = byte;
                 assert_eq!(control(&bytes), (byte < 0x20).then_some(at), "{byte} at {at}");
-                assert_eq!(colon(&bytes), (byte == b':').then_some(at), "{byte} at {at}");
                 assert_eq!(is_plain(&bytes), is_value_byte(byte) && byte != b'\t', "{byte} at {at}");
             }
         }

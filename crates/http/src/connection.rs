@@ -1,5 +1,6 @@
 //! Connection: what a head says of the connection it travels on.
 
+use crate::known::same;
 use crate::{Fields, Known, Refusal, bytes_of, list};
 use std::time::Duration;
 
@@ -42,12 +43,12 @@ pub(crate) struct Options {
 
 impl Options {
     /// Notes an option; whether it is one of ours.
-    const fn take(&mut self, option: &[u8]) -> bool {
-        if option.eq_ignore_ascii_case(b"keep-alive") {
+    fn take(&mut self, option: &[u8]) -> bool {
+        if same(option, b"keep-alive") {
             self.keep_alive = true;
-        } else if option.eq_ignore_ascii_case(b"close") {
+        } else if same(option, b"close") {
             self.close = true;
-        } else if option.eq_ignore_ascii_case(b"upgrade") {
+        } else if same(option, b"upgrade") {
             self.upgrade = true;
         } else {
             return false;

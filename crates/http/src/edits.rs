@@ -123,6 +123,17 @@ impl Edits {
         }
     }
 
+    /// As [`Edits::set`], of a field that was not set or appended before, to a value of the program's own making: visible
+    /// ASCII.
+    pub fn put(&mut self, known: Known, value: &[u8]) {
+        debug_assert!(is_plain(value) && !self.added.has(known), "what is put is plain and new");
+        if let Some(prefix) = known.prefix().filter(|_prefix| !WRITERS.has(known)) {
+            self.removed = self.removed.and(known);
+            self.added = self.added.and(known);
+            put(&mut self.lines, prefix.as_bytes(), value);
+        }
+    }
+
     /// Sets a field in place of all of this name.
     ///
     /// # Errors

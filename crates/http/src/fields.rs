@@ -3,6 +3,7 @@
 use crate::Refusal;
 use crate::bytes_of::Span;
 use crate::known::{HOP_BY_HOP, Known, PROTECTED, Set, is_twin};
+use crate::marks::Marks;
 use crate::quick;
 use arrayvec::ArrayVec;
 use std::ops::Range;
@@ -167,25 +168,27 @@ impl Fields {
         ));
     }
 
-    /// Takes the fields that begin at `start` where all of them are as usual and no more than `most`, and a copy of the head;
-    /// returns where it ends.
-    pub(crate) fn scan(&mut self, head: &[u8], start: usize, most: usize) -> Option<usize> {
+    /// Takes the fields that begin at `start`, where the marks are, where all of them are as usual and no more than `most`, and
+    /// a copy of the head; returns where it ends.
+    pub(crate) fn scan(
+        &mut self,
+        head: &[u8],
+        marks: &mut Marks<'_>,
+        start: u32,
+        most: usize,
+    ) -> Option<usize> {
         self.clear();
         let mut at = start;
-        while head.get(at) != Some(&b'\r') {
-            let (line, next) = quick::field(head, at)?;
+        while head.get(at as usize) != Some(&b'\r') {
+            let (line, next) = quick::field(head, marks, at)?;
             if self.lines.len() == most {
                 return None;
             }
             self.note(line);
             at = next;
         }
-        let end = at + 2;
+        let end = at as usize + 2;
         let head = head.get(..end).filter(|head| head.ends_with(b"\r\n"))?;
-        // In a name it was seen already, in a value the tokeniser refuses it.
-        if memchr::memchr(0x7f, head).is_some() {
-            return None;
-        }
         self.buffer.extend_from_slice(head);
         Some(end)
     }

@@ -1,5 +1,7 @@
 //! Known: the field names that a rule speaks of, so that later rules compare one byte.
 
+use crate::bytes_of::eight;
+
 /// Declares the names, and with them the table of [`Known::classify`].
 macro_rules! names {
     ($($variant:ident $name:literal),* $(,)?) => {
@@ -82,7 +84,7 @@ names! {
 }
 
 /// Which of `NAMES` a token may be, by its [`place`].
-const PLACES: [[u8; 2]; 256] = places();
+const PLACES: [u8; 256] = places();
 
 /// Of no name.
 const NOWHERE: u8 = u8::MAX;
@@ -142,14 +144,11 @@ pub(crate) const PROTECTED: Set = Set::of(&[
 impl Known {
     /// The class of a token, whatever its case.
     pub fn classify(name: &[u8]) -> Self {
-        for index in PLACES.get(place(name)).copied().unwrap_or([NOWHERE; 2]) {
-            if let Some((known, class)) = NAMES.get(usize::from(index))
-                && same(name, known.as_bytes())
-            {
-                return *class;
-            }
+        let index = PLACES.get(place(name)).copied().unwrap_or(NOWHERE);
+        match NAMES.get(usize::from(index)) {
+            Some((known, class)) if same(name, known.as_bytes()) => *class,
+            _ => Self::by_prefix(name),
         }
-        Self::by_prefix(name)
     }
 
     /// The name in lower case; `None` for the classes of many names.
@@ -210,41 +209,57 @@ impl Set {
         Self(self.0 | other.0)
     }
 
+    pub(crate) const fn without(self, known: Known) -> Self {
+        Self(self.0 & !(1 << known as u8))
+    }
+
     pub(crate) const fn has(self, known: Known) -> bool {
         self.0 >> known as u8 & 1 == 1
     }
 }
 
-/// Whether a token is this name of the table, whatever its case. Names hold letters, digits and dashes only, and the
-/// only tokens that become these by setting a bit of each byte are the same in upper case; so eight bytes are
-/// compared in one step.
+/// Whether a token is this name, which is in lower case, whatever its own. Names hold letters, digits and dashes only, and
+/// the only tokens that become these by setting a bit of each byte are the same in upper case; so eight bytes are compared in
+/// one step.
 pub(crate) fn same(token: &[u8], name: &[u8]) -> bool {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) | LOWER;
+    let words = |token: &[u8; 8], name: &[u8; 8]| {
+        u64::from_le_bytes(*token) | eight(0x20) == u64::from_le_bytes(*name)
+    };
     if token.len() != name.len() {
         return false;
     }
+    let (Some((first, last)), Some((name_first, name_last))) = (ends(token), ends(name)) else {
+        return same_short(token, name);
+    };
+    words(last, name_last)
+        && words(first, name_first)
+        && (token.len() <= 16 || {
+            let (token, name) = (token.as_chunks().0, name.as_chunks().0);
+            token.iter().zip(name).all(|(token, name)| words(token, name))
+        })
+}
+
+/// As [`same`], of up to seven bytes.
+fn same_short(token: &[u8], name: &[u8]) -> bool {
     match (ends(token), ends(name)) {
         (Some((first, last)), Some((name_first, name_last))) => {
-            let (words, name_words) = (token.as_chunks::<8>().0, name.as_chunks::<8>().0);
-            word(last) == word(name_last)
-                && word(first) == word(name_first)
-                && (token.len() <= 16
-                    || words
-                        .iter()
-                        .zip(name_words)
-                        .all(|(word_of, name_word)| word(word_of) == word(name_word)))
+            lower(*first) == u32::from_le_bytes(*name_first) && lower(*last) == u32::from_le_bytes(*name_last)
         }
         _ => token.eq_ignore_ascii_case(name),
     }
 }
 
-/// The first and the last eight bytes, which may overlap.
-const fn ends(token: &[u8]) -> Option<(&[u8; 8], &[u8; 8])> {
+/// The first and the last bytes, which may overlap.
+const fn ends<const N: usize>(token: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
     match (token.first_chunk(), token.last_chunk()) {
         (Some(first), Some(last)) => Some((first, last)),
         _ => None,
     }
+}
+
+/// Four bytes of a token, the same in upper and lower case.
+const fn lower(bytes: [u8; 4]) -> u32 {
+    u32::from_le_bytes(bytes) | 0x2020_2020
 }
 
 /// Whether the name starts with the prefix, whatever its case.
@@ -276,14 +291,18 @@ const fn dashed(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
 
-/// A number below 256, the same for a token in upper and lower case. At most two of the names share one.
+/// A number below 256, the same for a token in upper and lower case. No two of the names share one: it is made of the length
+/// and of the last four bytes, by a factor that was found by trying.
 pub(crate) const fn place(token: &[u8]) -> usize {
-    let (first, last) = match token {
-        [] => (0, 0),
-        [only] => (*only, *only),
-        [first, .., last] => (*first, *last),
+    const FACTOR: usize = 0xc87a_3da1;
+    let end = match token {
+        [.., a, b, c, d] => lower([*a, *b, *c, *d]),
+        [b, c, d] => lower([0, *b, *c, *d]),
+        [c, d] => lower([0, 0, *c, *d]),
+        [d] => lower([0, 0, 0, *d]),
+        [] => lower([0; 4]),
     };
-    (token.len() + 3 * (first | 0x20) as usize + (last | 0x20) as usize) & 0xff
+    (end as usize + token.len()).wrapping_mul(FACTOR) >> 24 & 0xff
 }
 
 #[expect(
@@ -291,14 +310,13 @@ pub(crate) const fn place(token: &[u8]) -> usize {
     clippy::cast_possible_truncation,
     reason = "runs while compiling, where a bad index is a compile error"
 )]
-const fn places() -> [[u8; 2]; 256] {
-    let mut places = [[NOWHERE; 2]; 256];
+const fn places() -> [u8; 256] {
+    let mut places = [NOWHERE; 256];
     let mut index = 0;
     while index < NAMES.len() {
         let at = place(NAMES[index].0.as_bytes());
-        let second = (places[at][0] != NOWHERE) as usize;
-        assert!(places[at][second] == NOWHERE, "three names in one place");
-        places[at][second] = index as u8;
+        assert!(places[at] == NOWHERE, "two names in one place: another factor is wanted");
+        places[at] = index as u8;
         index += 1;
     }
     places

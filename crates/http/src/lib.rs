@@ -24,6 +24,7 @@ pub mod trailers;
 mod bytes_of;
 mod connection;
 mod framing;
+mod marks;
 mod quick;
 mod write;
 

@@ -11,6 +11,7 @@ pub use self::target::{Form, Scheme};
 
 use crate::bytes_of::{Span, is_token_byte};
 use crate::fields::{self, no_twin};
+use crate::marks::Marks;
 use crate::{Authority, Body, Fields, Gate, Known, Limits, Method, Progress, Refusal, Upgrade, Version};
 use crate::{connection, framing, list, quick};
 use std::mem::MaybeUninit;
@@ -19,6 +20,8 @@ use std::mem::MaybeUninit;
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     fields: Fields,
+    /// The first line with its end, where it can go on as it came.
+    line: Span,
     method: Method,
     method_text: Span,
     version: Version,
@@ -57,9 +60,9 @@ pub fn parse_with(
     head: &mut RequestHead,
 ) -> Result<Progress, Refusal> {
     if gate.is_new()
-        && let Some(read) = head.read_at_once(buffer, limits)
+        && let Some(progress) = head.read_at_once(buffer, limits)
     {
-        return read;
+        return Ok(progress);
     }
     let Some(bounds) = gate.find(buffer, limits)? else { return Ok(Progress::Partial) };
     head.clear();
@@ -80,6 +83,7 @@ impl RequestHead {
         self.other.clear();
         self.target.clear();
         self.cookie.clear();
+        self.line = Span::default();
         self.method = Method::default();
         self.method_text = Span::default();
         self.version = Version::default();
@@ -189,19 +193,34 @@ impl RequestHead {
         };
         self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
         self.method_text = Span::within(bytes, method.as_bytes());
+        let span = Span::within(bytes, target.as_bytes());
         self.fields.fill(bytes, request.headers, no_twin);
-        self.take(target.as_bytes())
+        self.take(target.as_bytes())?;
+        self.note_line(span);
+        Ok(())
+    }
+
+    /// Notes the first line, with the target that was read of it, where it is as we would write it.
+    fn note_line(&mut self, target: Span) {
+        let is_usual = self.form == Form::Origin && self.method_text.end + 1 == target.start;
+        let rest = self.fields.buffer().get(target.end as usize..).unwrap_or_default();
+        if is_usual && rest.starts_with(b" HTTP/1.1\r\n") {
+            self.line = Span { start: 0, end: target.end + 11 };
+        }
     }
 
     /// Reads a head of which all has arrived and all is as usual; any other is the gate's to judge first.
-    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits) -> Option<Result<Progress, Refusal>> {
+    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits) -> Option<Progress> {
         let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
-        let (line, start) = quick::request_line(window, limits)?;
+        let mut marks = Marks::new(window);
+        let (line, start) = quick::request_line(window, &mut marks, limits)?;
         self.clear();
-        let end = self.fields.scan(window, start, limits.fields.min(fields::MOST))?;
+        let end = self.fields.scan(window, &mut marks, start, limits.fields.min(fields::MOST))?;
         self.version = line.version;
         self.method_text = line.method;
-        Some(self.take(line.target.of(window)).map(|()| Progress::Complete { head_len: end }))
+        self.take(line.target.of(window)).ok()?;
+        self.note_line(line.target);
+        Some(Progress::Complete { head_len: end })
     }
 
     /// Takes from first line and fields what the rules need to know.

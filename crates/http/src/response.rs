@@ -4,6 +4,7 @@ mod write;
 
 use crate::bytes_of::Span;
 use crate::fields;
+use crate::marks::Marks;
 use crate::request::take_fields;
 use crate::{
     Body, Fields, Gate, Limits, Method, Progress, Refusal, Upgrade, Version, connection, framing, quick,
@@ -66,9 +67,9 @@ pub fn parse_with(
     head: &mut ResponseHead,
 ) -> Result<Progress, Refusal> {
     if gate.is_new()
-        && let Some(read) = head.read_at_once(buffer, limits, method)
+        && let Some(progress) = head.read_at_once(buffer, limits, method)
     {
-        return read;
+        return Ok(progress);
     }
     let Some(bounds) = gate.find(buffer, limits)? else { return Ok(Progress::Partial) };
     if bounds.start != 0 {
@@ -215,23 +216,19 @@ impl ResponseHead {
     }
 
     /// Reads a head of which all has arrived and all is as usual; any other is the gate's to judge first.
-    fn read_at_once(
-        &mut self,
-        buffer: &[u8],
-        limits: &Limits,
-        method: Method,
-    ) -> Option<Result<Progress, Refusal>> {
+    fn read_at_once(&mut self, buffer: &[u8], limits: &Limits, method: Method) -> Option<Progress> {
         let window = buffer.get(..limits.head_bytes).unwrap_or(buffer);
-        let (line, start) = quick::status_line(window, limits)?;
+        let mut marks = Marks::new(window);
+        let (line, start) = quick::status_line(window, &mut marks, limits)?;
         self.clear();
-        let end = self.fields.scan(window, start, limits.fields.min(fields::MOST))?;
+        let end = self.fields.scan(window, &mut marks, start, limits.fields.min(fields::MOST))?;
         self.to_head = method == Method::Head;
         self.version = line.version;
         self.reason = line.reason;
         if self.version == Version::Http11 && self.reason.start < self.reason.end {
-            self.line = Span::new(0, start);
+            self.line = Span { start: 0, end: start };
         }
-        Some(self.take(line.status).map(|()| Progress::Complete { head_len: end }))
+        self.take(line.status).ok().map(|()| Progress::Complete { head_len: end })
     }
 
     /// Takes from first line and fields what the rules need to know.

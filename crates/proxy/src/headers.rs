@@ -102,13 +102,13 @@ pub(crate) fn to_backend(
     if let Some(blank) = template.trace {
         trace_parent(edits, blank, visit, head);
     }
-    edits.set(Known::XNearsidePlace, visit.place.country.as_bytes());
+    edits.put(Known::XNearsidePlace, visit.place.country.as_bytes());
     if visit.believed.by_hop {
         edits.append(Known::XForwardedFor, visit.connection.address.as_bytes());
     } else {
-        edits.set(Known::XForwardedFor, visit.connection.address.as_bytes());
+        edits.put(Known::XForwardedFor, visit.connection.address.as_bytes());
     }
-    edits.set(Known::XForwardedHost, head.authority().as_str().as_bytes());
+    edits.put(Known::XForwardedHost, head.authority().as_str().as_bytes());
     match &pool.host_header {
         HostHeader::Preserve => {}
         HostHeader::Backend => edits.set(Known::Host, prepared.authority(id).as_bytes()),
@@ -204,7 +204,9 @@ fn trace_parent(edits: &mut Edits, blank: Blank, visit: &Visit<'_>, head: &Reque
     put(3, &hex::digits(high));
     put(19, &hex::digits(low));
     put(36, &hex::digits(span));
-    put(53, hex::digits(flags.into()).last_chunk::<2>().unwrap_or(b"00"));
+    if flags != 0 {
+        put(53, hex::digits(flags.into()).last_chunk::<2>().unwrap_or(b"00"));
+    }
     edits.fill(blank, &text);
 }
 

@@ -1,14 +1,15 @@
 //! Inbox: what was read of a client's or a backend's stream and not consumed, in a buffer that the worker lends only while
 //! bytes are in it.
 
+use crate::io::Readable;
 use crate::stock::{BUFFER, Stock};
 use bytes::BytesMut;
 use std::future::Future;
 use std::io;
 use std::mem;
 use std::pin::pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncReadExt;
 
 /// What is read at once when more arrives than a lent buffer holds.
 const LARGE: usize = 64 * 1024;
@@ -38,14 +39,17 @@ impl Inbox {
         }
     }
 
-    /// Reads more out of `io`, behind what is there; 0 is the end of the stream. The buffer goes back to the stock when nothing
-    /// came and nothing is in it.
-    pub(crate) fn poll_read<T: AsyncRead + Unpin>(
+    /// Reads more out of `io`, behind what is there; 0 is the end of the stream. No buffer is lent before there is something to
+    /// read, and it goes back to the stock when nothing came and nothing is in it.
+    pub(crate) fn poll_read<T: Readable + Unpin>(
         &mut self,
         io: &mut T,
         stock: &Stock,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.buffer.capacity() == 0 {
+            ready!(io.poll_readable(cx))?;
+        }
         self.make_room(stock);
         let room = self.buffer.capacity() - self.buffer.len();
         let read = pin!(io.read_buf(&mut self.buffer)).poll(cx);

@@ -51,6 +51,11 @@ impl Secured {
         self.stream.get_mut().0
     }
 
+    /// Whether nothing can be read before more has come over the wire.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.stream.get_ref().1.wants_read()
+    }
+
     /// The protocol that ALPN chose.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {
@@ -104,15 +109,7 @@ fn gather(mut writer: Writer<'_>, data: &[u8]) -> io::Result<usize> {
 
 impl AsyncRead for Secured {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let secured = self.get_mut();
-        // Where nothing has come, TLS would say so too, at greater length.
-        if let Wire::Tcp(socket) = secured.wire()
-            && secured.stream.get_ref().1.wants_read()
-            && socket.poll_read_ready(cx)?.is_pending()
-        {
-            return Poll::Pending;
-        }
-        Pin::new(&mut secured.stream).poll_read(cx, buf)
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
     }
 }
 

@@ -316,7 +316,7 @@ fn twins_of_names_that_rules_speak_of_are_dropped() {
     );
     let names: Vec<_> = head.fields().iter().map(|field| field.name).collect();
     assert_eq!(names, [&b"Host"[..], b"x_own", b"x"]);
-    assert_eq!(written(&head, &Edits::new(), Persist::Keep), "GET / HTTP/1.1\nhost: a\nx_own: 1\nx: y\n\n");
+    assert_eq!(written(&head, &Edits::new(), Persist::Keep), "GET / HTTP/1.1\nHost: a\nx_own: 1\nx: y\n\n");
 }
 
 #[test]
@@ -359,13 +359,37 @@ fn edits_replace_remove_and_append() {
 }
 
 #[test]
+fn the_host_that_was_judged_is_written_once_whatever_is_edited() {
+    let host = |text: &str, edit: &dyn Fn(&mut Edits)| {
+        let mut edits = Edits::new();
+        edit(&mut edits);
+        written(&read(text), &edits, Persist::Keep)
+    };
+    let usual = "GET /a HTTP/1.1\nX: 1\nHost: a:80\nY: 2\n\n";
+    assert_eq!(host(usual, &|_| {}), usual);
+    let anew = "GET /a HTTP/1.1\nhost: a:80\nX: 1\nY: 2\n\n";
+    assert_eq!(host(usual, &|edits| edits.remove(Known::Host)), anew);
+    for (text, first) in [("Host: A:80", "host: a:80"), ("Host: a.:80", "host: a:80"), ("HOST:a", "HOST:a")] {
+        let text = format!("GET /a HTTP/1.1\n{text}\n\n");
+        assert_eq!(host(&text, &|_| {}), format!("GET /a HTTP/1.1\n{first}\n\n"));
+    }
+    let absolute = "GET http://a/b HTTP/1.1\nHost: a\n\n";
+    assert_eq!(host(absolute, &|_| {}), "GET /b HTTP/1.1\nhost: a\n\n");
+    assert_eq!(host("GET /a HTTP/1.0\nHost: a\n\n", &|_| {}), "GET /a HTTP/1.1\nhost: a\n\n");
+    let new_target = host(usual, &|edits| edits.target(b"/b").unwrap());
+    assert_eq!(new_target, "GET /b HTTP/1.1\nhost: a:80\nX: 1\nY: 2\n\n");
+    let new_host = host(usual, &|edits| edits.set(Known::Host, b"b"));
+    assert_eq!(new_host, "GET /a HTTP/1.1\nhost: b\nX: 1\nY: 2\n\n");
+}
+
+#[test]
 fn the_framing_written_is_the_one_asked_for() {
     let get = read("GET / HTTP/1.1\nHost: a\nTrailer: x\n\n");
     let post = read("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\nTrailer: x\n\n");
     let framed = |head: &RequestHead, body| {
         let mut out = Vec::new();
         head.write(&Edits::new(), body, Persist::Keep, &mut out);
-        String::from_utf8(out).unwrap().replace("\r\n", "\n").split_once("host: a\n").unwrap().1.to_owned()
+        String::from_utf8(out).unwrap().replace("\r\n", "\n").split_once("Host: a\n").unwrap().1.to_owned()
     };
     assert_eq!(framed(&get, Body::None), "\n");
     assert_eq!(framed(&post, Body::Chunked), "Trailer: x\ntransfer-encoding: chunked\n\n");
@@ -375,7 +399,7 @@ fn the_framing_written_is_the_one_asked_for() {
         read("GET / HTTP/1.1\nHost: a\nConnection: upgrade\nUpgrade: websocket\nSec-WebSocket-Key: k\n\n");
     assert_eq!(
         written(&socket, &Edits::new(), Persist::Upgrade),
-        "GET / HTTP/1.1\nhost: a\nSec-WebSocket-Key: k\nconnection: upgrade\nupgrade: websocket\n\n"
+        "GET / HTTP/1.1\nHost: a\nSec-WebSocket-Key: k\nconnection: upgrade\nupgrade: websocket\n\n"
     );
 }
 

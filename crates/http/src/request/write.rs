@@ -14,18 +14,23 @@ impl RequestHead {
     /// Writes the head for a backend that speaks HTTP/1.1, with `body` as the framing of what follows.
     ///
     /// There is one `host`, which is the authority that was judged, one framing, and no field that belongs to the
-    /// client's connection. `Persist::Upgrade` asks the backend for a WebSocket.
+    /// client's connection. What is as it would be written goes on as it came, in one piece with its neighbours. `Persist::Upgrade` asks the backend for a WebSocket.
     pub fn write(&self, edits: &Edits, body: Body, persist: Persist, out: &mut impl BufMut) {
-        out.put_slice(self.method_text.of(self.fields.buffer()));
-        out.put_slice(b" ");
-        out.put_slice(edits.new_target().unwrap_or(self.target.as_bytes()));
-        out.put_slice(b" HTTP/1.1\r\nhost: ");
-        out.put_slice(edits.new_host().unwrap_or(self.authority.as_str().as_bytes()));
-        out.put_slice(b"\r\n");
-        let kept = self.kept(edits);
-        match body {
-            Body::Chunked => kept.copy(Span::default(), out),
-            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(Span::default(), out),
+        let mut kept = self.kept(edits);
+        if body != Body::Chunked {
+            kept.left_out = kept.left_out.and(Known::Trailer);
+        }
+        if self.goes_on_as_it_came(edits) {
+            kept.left_out = kept.left_out.without(Known::Host);
+            kept.copy(self.line, out);
+        } else {
+            out.put_slice(self.method_text.of(self.fields.buffer()));
+            out.put_slice(b" ");
+            out.put_slice(edits.new_target().unwrap_or(self.target.as_bytes()));
+            out.put_slice(b" HTTP/1.1\r\nhost: ");
+            out.put_slice(edits.new_host().unwrap_or(self.authority.as_str().as_bytes()));
+            out.put_slice(b"\r\n");
+            kept.copy(Span::default(), out);
         }
         match body {
             Body::Length(length) => write::length(length, out),
@@ -47,6 +52,15 @@ impl RequestHead {
         let kept = self.kept(edits).lines().map(|line| self.fields.field(line));
         let te: Option<(&[u8], &[u8])> = self.accepts_trailers.then_some((b"te", b"trailers"));
         kept.map(|field| (field.name, field.value)).chain(te).chain(edits.added())
+    }
+
+    /// Whether the first line and the host that was judged stand in the head as they are to be written.
+    fn goes_on_as_it_came(&self, edits: &Edits) -> bool {
+        self.line != Span::default()
+            && edits.new_target().is_none()
+            && edits.new_host().is_none()
+            && !edits.removed().has(Known::Host)
+            && self.fields.get(Known::Host) == Some(self.authority.as_str().as_bytes())
     }
 
     fn kept<'a>(&'a self, edits: &'a Edits) -> Kept<'a> {

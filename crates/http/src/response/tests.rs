@@ -181,6 +181,24 @@ fn an_answer_is_written_with_the_framing_of_the_clients_side() {
 }
 
 #[test]
+fn a_length_that_is_said_as_we_would_say_it_goes_on_as_it_came() {
+    let length = |said: &str, length, edits: &Edits| {
+        let head = read_raw(&crlf(&format!("HTTP/1.1 200 OK\n{said}\n\n")), Method::Get).unwrap();
+        let written = written(&head, edits, Body::Length(length), Persist::Keep);
+        written.strip_prefix("HTTP/1.1 200 OK\n").unwrap().trim_end().to_owned()
+    };
+    let none = Edits::new();
+    assert_eq!(length("A: b\nContent-Length: 50\nC: d", 50, &none), "A: b\nContent-Length: 50\nC: d");
+    assert_eq!(length("Content-Length: 0", 0, &none), "Content-Length: 0");
+    assert_eq!(length("Content-Length: 050", 50, &none), "content-length: 50");
+    assert_eq!(length("Content-Length: 00", 0, &none), "content-length: 0");
+    assert_eq!(length("Content-Length: 50", 49, &none), "content-length: 49");
+    let mut removed = Edits::new();
+    removed.remove(Known::ContentLength);
+    assert_eq!(length("Content-Length: 50", 50, &removed), "content-length: 50");
+}
+
+#[test]
 fn only_answers_that_may_tell_a_length_without_a_body_do() {
     let line = |method, text: &str| {
         let head = read_raw(&crlf(text), method).unwrap();

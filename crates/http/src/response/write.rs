@@ -31,12 +31,17 @@ impl ResponseHead {
             out.put_slice(b"\r\n");
         }
         let body = if crate::status::is_bodiless(self.status) { Body::None } else { body };
-        let kept = self.kept(edits);
-        match body {
-            Body::Chunked => kept.copy(line, out),
-            _ => Kept { left_out: kept.left_out.and(Known::Trailer), ..kept }.copy(line, out),
+        let mut kept = self.kept(edits);
+        if body != Body::Chunked {
+            kept.left_out = kept.left_out.and(Known::Trailer);
         }
+        let says_length = matches!(body, Body::Length(length) if self.says(length, edits));
+        if says_length {
+            kept.left_out = kept.left_out.without(Known::ContentLength);
+        }
+        kept.copy(line, out);
         match body {
+            Body::Length(_) if says_length => {}
             Body::Length(length) => write::length(length, out),
             Body::Chunked => write::chunked(out),
             Body::None => {
@@ -78,6 +83,13 @@ impl ResponseHead {
         if let Some(length) = length {
             encoder.length(length, out);
         }
+    }
+
+    /// Whether a field that goes on says this length, in the one way in which a number is written.
+    fn says(&self, length: u64, edits: &Edits) -> bool {
+        self.declared_length == Some(length)
+            && !edits.removed().has(Known::ContentLength)
+            && matches!(self.fields.get(Known::ContentLength), Some([b'1'..=b'9', ..] | b"0"))
     }
 
     /// The length of a body that does not follow, where it may be told: the answer to HEAD, and 304.

@@ -177,7 +177,7 @@ impl Downstream {
 
     /// The head of the request at hand.
     fn asked(&self) -> &RequestHead {
-        self.head.as_deref().unwrap_or(&NONE)
+        self.head.as_deref().unwrap_or_else(|| &NONE)
     }
 
     /// Answers a head that is not taken. The connection ends after it.
@@ -280,7 +280,7 @@ impl Source for Downstream {
     }
 
     fn trailers(&mut self) -> Option<&Fields> {
-        self.body.trailers(self.head.as_deref().unwrap_or(&NONE).fields())
+        self.body.trailers(self.head.as_deref().unwrap_or_else(|| &NONE).fields())
     }
 }
 

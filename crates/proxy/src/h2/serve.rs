@@ -12,7 +12,7 @@ use crate::h2::inbound::{Arrival, FAREWELL, Inbound};
 use crate::h2::refusal;
 use crate::h2::wire::Wire;
 use crate::headers::Reference;
-use crate::io::Io;
+use crate::io::{Io, Readable};
 use crate::page::Page;
 use crate::refused;
 use crate::request;
@@ -28,7 +28,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 /// When so much waits to be sent, no more is read: the client has to read first.
 const HELD: usize = 96 * 1024;
@@ -113,7 +113,7 @@ impl Service for Requests {
 pub(super) async fn run<S, T>(service: Arc<S>, io: T, stock: Arc<Stock>, mut presence: Presence)
 where
     S: Service,
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T: Readable + AsyncWrite + Send + Unpin + 'static,
 {
     let waits = service.waits();
     let mut deadline = Deadline::default();
@@ -176,7 +176,7 @@ struct Served<S, T> {
 impl<S, T> Served<S, T>
 where
     S: Service,
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T: Readable + AsyncWrite + Send + Unpin + 'static,
 {
     /// Exchanges the first bytes with the client; whether it speaks HTTP/2.
     fn poll_begin(&mut self, presence: &mut Presence, cx: &mut Context<'_>) -> Poll<bool> {

@@ -3,13 +3,14 @@
 use crate::deadline::Deadline;
 use crate::h2::outbox::Outbox;
 use crate::inbox::Inbox;
+use crate::io::Readable;
 use crate::stock::Stock;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 /// How long a client may take nothing of what waits.
 const STALL: Duration = Duration::from_secs(30);
@@ -27,7 +28,7 @@ pub(super) struct Wire<T> {
     stalled_at: Option<u64>,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+impl<T: Readable + AsyncWrite + Unpin> Wire<T> {
     pub(super) fn new(io: T, stock: Arc<Stock>) -> Self {
         Self {
             io,

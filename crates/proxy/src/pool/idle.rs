@@ -2,7 +2,7 @@
 
 use super::gate::Permit;
 use super::key::Key;
-use crate::io::{Io, Wire};
+use crate::io::{Io, Readable, Wire};
 use crate::round_trip;
 use nearside_health::InFlight;
 use std::io::ErrorKind;
@@ -66,7 +66,8 @@ impl Idle {
             }
             io => {
                 let mut cx = Context::from_waker(Waker::noop());
-                Pin::new(io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+                io.poll_readable(&mut cx).is_pending()
+                    || Pin::new(io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
             }
         };
         if is_silent { Finding::Alive } else { Finding::Closed }

@@ -231,7 +231,7 @@ async fn head_and_small_body_leave_in_one_write_each_with_its_framing() {
         let mut heard = [0; 999];
         let count = patiently(exchange.far.read(&mut heard)).await.unwrap();
         let heard = std::str::from_utf8(&heard[..count]).unwrap();
-        assert_eq!(heard, format!("POST /x HTTP/1.1\r\nhost: a\r\n{sent}"));
+        assert_eq!(heard, format!("POST /x HTTP/1.1\r\nHost: a\r\n{sent}"));
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::h2::Stream;
 use crate::h2::serve::run;
 use crate::h2::tests::site::Site;
+use crate::io::Readable;
 use crate::service::Presences;
 use crate::side::{Fill, Length, Sink, Source};
 use ::h2::client::SendRequest;
@@ -16,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -49,6 +50,10 @@ impl AsyncRead for Counting {
         Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
+
+impl Readable for Counting {}
+
+impl Readable for DuplexStream {}
 
 impl AsyncWrite for Counting {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
