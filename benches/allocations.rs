@@ -1,7 +1,5 @@
 //! What a request does over and over allocates nothing, once its buffers have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use bytes::BytesMut;
 use nearside_benches::{HEAD, Mixed, lawful};
 use nearside_core::place::{Country, Place};
 use nearside_core::{Choice, Facts, Input, Now, Tried, decide};
@@ -56,13 +54,13 @@ fn a_request_and_an_answer_of_http2_are_unpacked_and_packed_without_allocating()
     let asked =
         [(":method", "GET"), (":scheme", "https"), (":authority", "www.example.com"), (":path", "/a/b?c=d")];
     let fields = [("user-agent", "curl/8"), ("accept", "*/*"), ("cookie", "a=b"), ("x-own", "1")];
-    let mut block = BytesMut::new();
+    let mut block = Vec::new();
     let mut client = Encoder::default();
     for (name, value) in asked.into_iter().chain(fields) {
         client.field(Known::classify(name.as_bytes()), name.as_bytes(), value.as_bytes(), &mut block);
     }
     let (mut decoder, mut encoder) = (Decoder::default(), Encoder::default());
-    let (mut head, mut edits, mut out) = (RequestHead::new(), Edits::new(), BytesMut::with_capacity(4096));
+    let (mut head, mut edits, mut out) = (RequestHead::new(), Edits::new(), Vec::with_capacity(4096));
     let mut answer = ResponseHead::new();
     let told = b"HTTP/1.1 200 OK\r\nDate: Mon, 21 Oct 2013 20:13:21 GMT\r\nContent-Type: text/html\r\nX-Own: 1\r\n\r\n";
     response::parse(told, &Limits::default(), Method::Get, &mut answer).unwrap();

@@ -173,14 +173,14 @@ impl Fields {
     pub(crate) fn scan(
         &mut self,
         head: &[u8],
-        marks: &mut Marks<'_>,
+        mut marks: Marks<'_>,
         start: u32,
         most: usize,
     ) -> Option<usize> {
         self.clear();
         let mut at = start;
         while head.get(at as usize) != Some(&b'\r') {
-            let (line, next) = quick::field(head, marks, at)?;
+            let (line, next) = quick::field(head, &mut marks, at)?;
             if self.lines.len() == most {
                 return None;
             }

@@ -215,7 +215,7 @@ impl RequestHead {
         let mut marks = Marks::new(window);
         let (line, start) = quick::request_line(window, &mut marks, limits)?;
         self.clear();
-        let end = self.fields.scan(window, &mut marks, start, limits.fields.min(fields::MOST))?;
+        let end = self.fields.scan(window, marks, start, limits.fields.min(fields::MOST))?;
         self.version = line.version;
         self.method_text = line.method;
         self.take(line.target.of(window)).ok()?;

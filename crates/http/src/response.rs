@@ -221,7 +221,7 @@ impl ResponseHead {
         let mut marks = Marks::new(window);
         let (line, start) = quick::status_line(window, &mut marks, limits)?;
         self.clear();
-        let end = self.fields.scan(window, &mut marks, start, limits.fields.min(fields::MOST))?;
+        let end = self.fields.scan(window, marks, start, limits.fields.min(fields::MOST))?;
         self.to_head = method == Method::Head;
         self.version = line.version;
         self.reason = line.reason;

@@ -3,13 +3,9 @@
 
 use crate::io::Readable;
 use crate::stock::{BUFFER, Stock};
-use bytes::BytesMut;
-use std::future::Future;
 use std::io;
 use std::mem;
-use std::pin::pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::AsyncReadExt;
+use std::task::{Context, Poll};
 
 /// What is read at once when more arrives than a lent buffer holds.
 const LARGE: usize = 64 * 1024;
@@ -17,7 +13,7 @@ const LARGE: usize = 64 * 1024;
 /// The reading side of one byte stream.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     /// How many of its bytes were consumed.
     taken: usize,
     /// Whether the last read found more than a lent buffer holds.
@@ -41,33 +37,40 @@ impl Inbox {
 
     /// Reads more out of `io`, behind what is there; 0 is the end of the stream. No buffer is lent before there is something to
     /// read, and it goes back to the stock when nothing came and nothing is in it.
-    pub(crate) fn poll_read<T: Readable + Unpin>(
+    pub(crate) fn poll_read<T: Readable>(
         &mut self,
         io: &mut T,
         stock: &Stock,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.buffer.capacity() == 0 {
-            ready!(io.poll_readable(cx))?;
+        if self.buffer.is_empty() && io.poll_readable(cx)?.is_pending() {
+            self.give_back(stock);
+            return Poll::Pending;
         }
         self.make_room(stock);
         let room = self.buffer.capacity() - self.buffer.len();
-        let read = pin!(io.read_buf(&mut self.buffer)).poll(cx);
+        let read = io.poll_fill(cx, &mut self.buffer);
         match &read {
             Poll::Ready(Ok(count)) if *count >= room => self.large = true,
             Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
             _ => {}
         }
         if self.buffer.is_empty() {
-            stock.give_back(mem::take(&mut self.buffer));
+            self.give_back(stock);
         }
         read
+    }
+
+    fn give_back(&mut self, stock: &Stock) {
+        if self.buffer.capacity() > 0 {
+            stock.give_back(mem::take(&mut self.buffer));
+        }
     }
 
     fn make_room(&mut self, stock: &Stock) {
         if self.buffer.is_empty() {
             if self.large && self.buffer.capacity() < LARGE {
-                stock.give_back(mem::replace(&mut self.buffer, BytesMut::with_capacity(LARGE)));
+                stock.give_back(mem::replace(&mut self.buffer, Vec::with_capacity(LARGE)));
             } else if self.buffer.capacity() == 0 {
                 self.buffer = stock.lend();
             }
@@ -83,7 +86,7 @@ impl Inbox {
     }
 
     /// The buffer, whatever is in it.
-    pub(crate) fn into_buffer(self) -> BytesMut {
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }
 }

@@ -3,13 +3,14 @@
 
 use crate::dial::far::Far;
 use crate::secured::Secured;
-use rustix::net::{SendFlags, send};
+use crate::socket;
 use socket2::SockRef;
+use std::future::Future;
 use std::io;
 use std::os::fd::AsFd;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// What lies under TLS.
@@ -34,10 +35,19 @@ impl Wire {
         }
     }
 
+    /// Receives into `buf`.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => socket::poll_receive(stream, cx, buf),
+            Self::Far(far) => Pin::new(far).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+
     /// Sends some of `data`.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => poll_send(stream, cx, data),
+            Self::Tcp(stream) => socket::poll_send(stream, cx, data),
             Self::Far(far) => Pin::new(far).poll_write(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
         }
@@ -45,7 +55,7 @@ impl Wire {
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Tcp(stream) => socket::poll_readable(stream, cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
             Self::Far(_) => Poll::Ready(Ok(())),
         }
@@ -69,23 +79,16 @@ impl Wire {
     }
 }
 
-/// Sends some of `data`, as [`TcpStream`] does, but past what the C library does around each call for a thread that another might
-/// cancel: an eighth of the instructions of this side of the call.
-fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-    loop {
-        let sent = stream.try_io(Interest::WRITABLE, || Ok(send(stream, data, SendFlags::NOSIGNAL)?));
-        match sent {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(stream.poll_write_ready(cx))?,
-            sent => return Poll::Ready(sent),
-        }
-    }
-}
-
 /// A stream that can say whether there is something to be read before anyone makes room for it.
-pub(crate) trait Readable: AsyncRead {
+pub(crate) trait Readable: AsyncRead + Unpin {
     /// Ready when a read may find bytes, the end or an error.
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads into the room that `buffer` has; 0 is the end of the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        pin!(self.read_buf(buffer)).poll(cx)
     }
 }
 
@@ -95,6 +98,13 @@ impl Readable for Io {
             Self::Plain(wire) => wire.poll_readable(cx),
             Self::Tls(tls) if tls.is_silent() => tls.wire().poll_readable(cx),
             Self::Tls(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(Wire::Tcp(stream)) => socket::poll_fill(stream, cx, buffer),
+            io => pin!(io.read_buf(buffer)).poll(cx),
         }
     }
 }
@@ -135,6 +145,14 @@ impl Io {
         }
     }
 
+    /// Receives into `buf`.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(wire) => wire.poll_receive(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+
     /// Sends some of `data`.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self {
@@ -161,7 +179,7 @@ macro_rules! delegate {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                match self.get_mut() { $(Self::$variant(inner) => Pin::new(inner).poll_read(cx, buf),)+ }
+                self.get_mut().poll_receive(cx, buf)
             }
         }
 

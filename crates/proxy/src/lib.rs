@@ -29,6 +29,7 @@ mod round_trip;
 pub mod secured;
 pub mod service;
 pub mod side;
+mod socket;
 pub mod stock;
 pub mod supposed;
 mod trace;

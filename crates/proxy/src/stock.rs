@@ -1,8 +1,6 @@
 //! The stock of one worker: read and write buffers, lent while bytes are there, and heads, lent for an exchange.
 //!
 //! An idle connection holds no buffer; what it had serves the next busy one.
-
-use bytes::BytesMut;
 use nearside_http::{RequestHead, ResponseHead};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -26,7 +24,7 @@ pub struct Stock {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    free: Vec<BytesMut>,
+    free: Vec<Vec<u8>>,
     made: u64,
     #[expect(clippy::vec_box, reason = "a head goes from the shelf to an exchange and back as one word")]
     heads: Vec<Box<ResponseHead>>,
@@ -46,24 +44,22 @@ pub struct StockCount {
 impl Stock {
     /// An empty buffer with room for at least [`BUFFER`] bytes.
     #[must_use]
-    pub fn lend(&self) -> BytesMut {
+    pub fn lend(&self) -> Vec<u8> {
         let mut shelf = self.shelf();
         if let Some(buffer) = shelf.free.pop() {
             return buffer;
         }
         shelf.made += 1;
         drop(shelf);
-        BytesMut::with_capacity(BUFFER)
+        Vec::with_capacity(BUFFER)
     }
 
-    /// Takes a buffer back, whatever is in it. One that has lost its room (its bytes live on elsewhere) or has
-    /// grown large is let go.
-    pub fn give_back(&self, mut buffer: BytesMut) {
+    /// Takes a buffer back, whatever is in it. One that has grown large is let go.
+    pub fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        if buffer.capacity() < BUFFER && !buffer.try_reclaim(BUFFER) || buffer.capacity() > LARGEST_KEPT {
-            return;
+        if (BUFFER..=LARGEST_KEPT).contains(&buffer.capacity()) {
+            keep(&mut self.shelf().free, buffer);
         }
-        keep(&mut self.shelf().free, buffer);
     }
 
     /// Room for the head of an answer.
@@ -157,26 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_whose_bytes_live_on_is_let_go_and_one_whose_bytes_are_gone_is_reclaimed() {
-        let stock = Stock::default();
-        let mut buffer = stock.lend();
-        buffer.extend_from_slice(&[7; 100]);
-        let front = buffer.split();
-        stock.give_back(buffer);
-        assert_eq!(stock.count().free, 0);
-        assert_eq!(front.len(), 100);
-
-        let mut buffer = stock.lend();
-        buffer.extend_from_slice(&[7; 100]);
-        drop(buffer.split());
-        stock.give_back(buffer);
-        assert_eq!(stock.count().free, 1);
-    }
-
-    #[test]
     fn a_buffer_that_grew_large_is_let_go() {
         let stock = Stock::default();
-        stock.give_back(BytesMut::with_capacity(64 * 1024));
+        stock.give_back(Vec::with_capacity(64 * 1024));
         assert_eq!(stock.count().free, 0);
     }
 }

@@ -62,8 +62,9 @@ impl Record<'_> {
     #[must_use]
     pub fn is_notable(&self) -> bool {
         let told = self.reason.is_some_and(|reason| {
-            let family = reason.name().split_once('.').map(|(family, _)| family);
-            matches!(family, Some("refused" | "failed"))
+            let name = reason.name();
+            name.starts_with("refused.")
+                || name.starts_with("failed.")
                 || matches!(reason, Reason::WonFailover | Reason::WonFailOpen)
         });
         told || self.tries > 1 || self.status.is_none_or(|status| status >= 500)

@@ -5,7 +5,7 @@ use super::memory::OVERHEAD;
 use super::{TABLE, integer, table};
 use crate::bytes_of::decimal;
 use crate::known::{Known, Set};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use std::collections::VecDeque;
 
 /// What is remembered of what the peer remembers.
@@ -67,7 +67,7 @@ impl Encoder {
     }
 
     /// Begins a block.
-    pub fn begin(&mut self, out: &mut BytesMut) {
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
         if self.least == self.told && self.last == self.told {
             return;
         }
@@ -81,7 +81,7 @@ impl Encoder {
     }
 
     /// Writes `:status`.
-    pub fn status(&mut self, status: u16, out: &mut BytesMut) {
+    pub fn status(&mut self, status: u16, out: &mut Vec<u8>) {
         let number = match status {
             200 => 8,
             204 => 9,
@@ -96,12 +96,12 @@ impl Encoder {
     }
 
     /// Writes `content-length`.
-    pub fn length(&mut self, length: u64, out: &mut BytesMut) {
+    pub fn length(&mut self, length: u64, out: &mut Vec<u8>) {
         literal(0, table::CONTENT_LENGTH, decimal(length, &mut [0; 20]), out);
     }
 
     /// Writes a field whose name is of this class.
-    pub fn field(&mut self, known: Known, name: &[u8], value: &[u8], out: &mut BytesMut) {
+    pub fn field(&mut self, known: Known, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         if RETURN.has(known) && value.len() <= LONGEST {
             return self.returning(known, name, value, out);
         }
@@ -109,7 +109,7 @@ impl Encoder {
         put(first, known, name, value, out);
     }
 
-    fn returning(&mut self, known: Known, name: &[u8], value: &[u8], out: &mut BytesMut) {
+    fn returning(&mut self, known: Known, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let is_it = |kept: &Kept| kept.known == known && *kept.value == *value;
         if let Some(before) = self.kept.iter().rev().position(is_it) {
             return integer::write(0x80, 7, table::COUNT + 1 + before, out);
@@ -140,7 +140,7 @@ impl Encoder {
 }
 
 /// Writes a field as text, its name by its number if it has one. `first` says who may remember it.
-fn put(first: u8, known: Known, name: &[u8], value: &[u8], out: &mut BytesMut) {
+fn put(first: u8, known: Known, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     if let Some(number) = table::number(known, name) {
         return literal(first, number, value, out);
     }
@@ -153,13 +153,13 @@ fn put(first: u8, known: Known, name: &[u8], value: &[u8], out: &mut BytesMut) {
     text(value, out);
 }
 
-fn literal(first: u8, number: u8, value: &[u8], out: &mut BytesMut) {
+fn literal(first: u8, number: u8, value: &[u8], out: &mut Vec<u8>) {
     let bits = if first == 0x40 { 6 } else { 4 };
     integer::write(first, bits, number.into(), out);
     text(value, out);
 }
 
-fn text(text: &[u8], out: &mut BytesMut) {
+fn text(text: &[u8], out: &mut Vec<u8>) {
     integer::write(0, 7, text.len(), out);
     out.extend_from_slice(text);
 }

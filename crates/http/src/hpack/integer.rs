@@ -1,6 +1,6 @@
 //! Integers with a prefix, whose first byte they share with other bits (RFC 7541, 5.1).
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// Bits of a number that nobody needs: what is larger is no length of ours and no number of a field.
 const MOST: usize = 1 << 28;
@@ -25,7 +25,7 @@ pub(super) fn read(input: &[u8], bits: u32) -> Option<(usize, &[u8])> {
 }
 
 /// Writes an integer below the bits of `first`.
-pub(super) fn write(first: u8, bits: u32, number: usize, out: &mut BytesMut) {
+pub(super) fn write(first: u8, bits: u32, number: usize, out: &mut Vec<u8>) {
     let full = (1_usize << bits) - 1;
     if number < full {
         out.put_u8(first | low(number));
@@ -48,7 +48,6 @@ fn low(number: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::{MOST, read, write};
-    use bytes::BytesMut;
 
     /// RFC 7541, C.1.
     #[test]
@@ -59,7 +58,7 @@ mod tests {
             (0, 8, 42, &[0x2a]),
             (0x80, 7, 127, &[0xff, 0]),
         ] {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             write(first, bits, number, &mut out);
             assert_eq!(&out[..], expected);
         }
@@ -69,7 +68,7 @@ mod tests {
     fn what_is_written_is_read() {
         for number in (0..70_000).chain([MOST - 1, MOST]) {
             for bits in 4..8 {
-                let mut out = BytesMut::new();
+                let mut out = Vec::new();
                 write(0, bits, number, &mut out);
                 out.extend_from_slice(b"behind");
                 assert_eq!(read(&out, bits), Some((number, &b"behind"[..])));

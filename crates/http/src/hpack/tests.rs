@@ -2,7 +2,6 @@
 
 use super::{Decoder, Encoder, Fault, MOST, TABLE, huffman};
 use crate::Known;
-use bytes::BytesMut;
 use proptest::prelude::{any, prop, proptest};
 
 pub(super) fn bytes(hex: &str) -> Vec<u8> {
@@ -144,7 +143,7 @@ fn a_bomb_is_put_down() {
 
 /// Writes an answer's block and reads it.
 fn packed(encoder: &mut Encoder, decoder: &mut Decoder, fields: &[(&str, &str)]) -> (usize, String) {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     encoder.begin(&mut out);
     encoder.status(200, &mut out);
     for (name, value) in fields {
@@ -173,7 +172,7 @@ fn fields_that_return_become_one_byte_each() {
 fn every_status_and_length_is_written() {
     let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
     for status in 100..600 {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         encoder.status(status, &mut out);
         encoder.length(u64::from(status) << 32, &mut out);
         let read = read(&mut decoder, &out).unwrap();
@@ -190,7 +189,7 @@ fn a_table_that_a_client_makes_smaller_is_told_so() {
     assert_eq!(packed(&mut encoder, &mut decoder, &fields).0, 2, "one above the usual is not used");
     encoder.offer(0);
     encoder.offer(100);
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     encoder.begin(&mut out);
     assert_eq!(&out[..], [0x20, 0x3f, 100 - 31]);
     assert_eq!(read(&mut decoder, &out).as_deref(), Ok(""));
@@ -207,7 +206,7 @@ fn a_table_that_a_client_makes_smaller_is_told_so() {
 
 /// A literal that is remembered or not, its texts packed or not.
 fn literal(name: &str, value: &str, remembered: bool, is_packed: bool) -> Vec<u8> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     out.extend_from_slice(&[if remembered { 0x40 } else { 0 }]);
     for text in [name, value] {
         let (first, text) =
@@ -258,7 +257,7 @@ proptest! {
             let (mut size, mut number) = (0, 62);
             for (name, value) in &kept {
                 size += name.len() + value.len() + 32;
-                let mut block = BytesMut::new();
+                let mut block = Vec::new();
                 super::integer::write(0x80, 7, number, &mut block);
                 let expected = format!("{name}: {}\n", value.as_bytes().escape_ascii());
                 let expected = if size <= TABLE { Ok(expected) } else { Err(Fault::Unreadable) };

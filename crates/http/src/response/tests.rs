@@ -3,7 +3,6 @@
 use super::{Parts, ResponseHead, parse, parse_with};
 use crate::hpack::{Decoder, Encoder};
 use crate::{Body, Edits, Gate, Known, Limits, Method, Persist, Progress, Refusal, Upgrade};
-use bytes::BytesMut;
 use std::time::Duration;
 
 fn crlf(text: &str) -> Vec<u8> {
@@ -172,7 +171,7 @@ fn an_answer_is_written_with_the_framing_of_the_clients_side() {
         written(&head, &Edits::new(), Body::Length(3), Persist::KeepAlive),
         "HTTP/1.1 200 Fine\nDate: now\nServer: s\ncontent-length: 3\nconnection: keep-alive\n\n"
     );
-    let (mut block, mut packed) = (BytesMut::new(), Vec::new());
+    let (mut block, mut packed) = (Vec::new(), Vec::new());
     head.pack(&edits, (207, Some(12)), &mut Encoder::default(), &mut block);
     let read = |name: &[u8], value: &[u8]| packed.push([name, b"=", value].concat());
     Decoder::default().decode(&block, read).unwrap();

@@ -6,7 +6,7 @@ use crate::hpack::Encoder;
 use crate::known::{Known, NEARSIDE, Set};
 use crate::write::{self, Kept};
 use crate::{Body, Edits, Persist};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// Fields that are written anew, or are ours alone to send.
 const REWRITTEN: Set = NEARSIDE.and(Known::ContentLength);
@@ -69,7 +69,7 @@ impl ResponseHead {
         edits: &Edits,
         (status, length): (u16, Option<u64>),
         encoder: &mut Encoder,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
     ) {
         encoder.begin(out);
         encoder.status(status, out);

@@ -2,7 +2,6 @@
 
 use super::conn::Conn;
 use crate::side::Fill;
-use bytes::BytesMut;
 use nearside_http::chunked::{self, Decoder, Step};
 use nearside_http::{Body, Fields, Refusal};
 use std::io;
@@ -209,7 +208,7 @@ impl Outbound {
     }
 }
 
-fn put_chunk(out: &mut BytesMut, piece: &[u8]) {
+fn put_chunk(out: &mut Vec<u8>, piece: &[u8]) {
     let line = chunked::size_line(piece.len());
     out.reserve(line.len() + piece.len() + chunked::END.len());
     for part in [line.as_slice(), piece, chunked::END] {

@@ -3,7 +3,6 @@
 use crate::inbox::Inbox;
 use crate::io::Io;
 use crate::stock::Stock;
-use bytes::BytesMut;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
@@ -22,7 +21,7 @@ pub(super) struct Conn {
     stock: Arc<Stock>,
     inbox: Inbox,
     /// What is to be sent; of it, `sent` bytes were.
-    outbox: BytesMut,
+    outbox: Vec<u8>,
     sent: usize,
     /// How many bytes have left in all.
     left: u64,
@@ -37,7 +36,7 @@ pub(super) struct Mark {
 
 impl Conn {
     pub(super) fn new(io: Io, stock: Arc<Stock>) -> Self {
-        Self { io, stock, inbox: Inbox::default(), outbox: BytesMut::new(), sent: 0, left: 0 }
+        Self { io, stock, inbox: Inbox::default(), outbox: Vec::new(), sent: 0, left: 0 }
     }
 
     pub(super) fn stock(&self) -> &Stock {
@@ -70,7 +69,7 @@ impl Conn {
     }
 
     /// The end of what is to be sent, to write a head or a piece to.
-    pub(super) fn output(&mut self) -> &mut BytesMut {
+    pub(super) fn output(&mut self) -> &mut Vec<u8> {
         if self.outbox.capacity() == 0 {
             self.outbox = self.stock.lend();
         }

@@ -5,7 +5,6 @@ use crate::h2::inbound::Opened;
 use crate::h2::sending::Stopped;
 use crate::h2::slots::{Answer, Over};
 use crate::side::{Client, ClientError, Fill, Length, Sink, Source};
-use bytes::BytesMut;
 use nearside_http::h2::Code;
 use nearside_http::{Edits, Fields, Method, RequestHead, ResponseHead, Upgrade};
 use parking_lot::MutexGuard;
@@ -48,7 +47,7 @@ enum Body {
 struct Handle {
     hub: Arc<Hub>,
     at: usize,
-    chunk: BytesMut,
+    chunk: Vec<u8>,
     /// How much of the chunk was consumed, and of that, for how much the windows were opened again.
     consumed: usize,
     opened: usize,
@@ -81,7 +80,7 @@ impl Stream {
             expects: head.expects_continue(),
             held: head.upgrade() == Upgrade::WebSocket,
             head,
-            handle: Handle { hub, at, chunk: BytesMut::new(), consumed: 0, opened: 0 },
+            handle: Handle { hub, at, chunk: Vec::new(), consumed: 0, opened: 0 },
             ended: end,
             trailers: None,
             body: Body::Awaited,

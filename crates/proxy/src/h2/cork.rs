@@ -10,7 +10,6 @@ use crate::h2::shim::Shim;
 use crate::io::Io;
 use crate::round_trip;
 use crate::stock::Stock;
-use bytes::{Buf, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io;
@@ -42,7 +41,9 @@ impl<T> Clone for Cork<T> {
 struct Corked<T> {
     io: T,
     stock: Arc<Stock>,
-    gathered: Option<BytesMut>,
+    gathered: Option<Vec<u8>>,
+    /// How much of it was written.
+    gone: usize,
     /// Whether `io` may hold bytes that it has taken and not sent.
     unflushed: bool,
     /// Whether `h2` was told to wait since the last look.
@@ -88,6 +89,7 @@ impl<T> Cork<T> {
             io,
             stock,
             gathered: None,
+            gone: 0,
             unflushed: false,
             refused: false,
             shim: Shim::new(),
@@ -146,14 +148,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Corked<T> {
         if let Some(gathered) = &mut self.gathered {
             self.sent.store(self.shim.opened(), Ordering::Relaxed);
             self.unflushed = true;
-            while !gathered.is_empty() {
-                let count = ready!(Pin::new(&mut self.io).poll_write(cx, gathered))?;
+            while let Some(rest @ [_, ..]) = gathered.get(self.gone..) {
+                let count = ready!(Pin::new(&mut self.io).poll_write(cx, rest))?;
                 if count == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                gathered.advance(count);
+                self.gone += count;
                 self.written += count as u64;
             }
+            self.gone = 0;
         }
         if let Some(gathered) = self.gathered.take() {
             self.stock.give_back(gathered);
@@ -175,6 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Corked<T> {
 
     fn gather(&mut self, bytes: &[u8]) -> usize {
         let gathered = self.gathered.get_or_insert_with(|| self.stock.lend());
+        gathered.drain(..std::mem::take(&mut self.gone));
         let taken = bytes.get(..CAPACITY.saturating_sub(gathered.len())).unwrap_or(bytes);
         if taken.len() > gathered.capacity() - gathered.len() {
             gathered.reserve(CAPACITY - gathered.len());
@@ -210,7 +214,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Cork<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut corked = self.lock();
         let is_full =
-            |corked: &Corked<T>| corked.gathered.as_ref().is_some_and(|gathered| gathered.len() >= FULL);
+            |corked: &Corked<T>| corked.gathered.as_ref().is_some_and(|it| it.len() - corked.gone >= FULL);
         if is_full(&corked)
             && let Poll::Ready(Err(error)) = corked.poll_empty(cx)
         {

@@ -8,7 +8,6 @@ use crate::h2::outbox::{FULL, Outbox};
 use crate::h2::slots::{Answer, Over, Slots};
 use crate::h2::window::Window;
 use crate::stock::Stock;
-use bytes::BytesMut;
 use nearside_http::Refusal;
 use nearside_http::h2::{Code, HEAD, WINDOW, reset, window};
 use nearside_http::hpack::Encoder;
@@ -232,7 +231,7 @@ impl State {
     }
 
     /// Gives a buffer for a body back.
-    pub(super) fn give_back(&self, buffer: BytesMut) {
+    pub(super) fn give_back(&self, buffer: Vec<u8>) {
         if buffer.capacity() > 0 {
             self.stock.give_back(buffer);
         }
@@ -240,9 +239,9 @@ impl State {
 }
 
 /// Empties a buffer for a body, to be filled again.
-pub(super) fn empty(buffer: &mut BytesMut) {
+pub(super) fn empty(buffer: &mut Vec<u8>) {
     if buffer.capacity() > LARGE {
-        *buffer = BytesMut::new();
+        *buffer = Vec::new();
     }
     buffer.clear();
 }

@@ -4,7 +4,6 @@
 //! carry all their answers. While nothing waits no buffer is held.
 
 use crate::stock::{BUFFER, Stock};
-use bytes::BytesMut;
 use nearside_http::h2::flag;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ const FLAGS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Outbox {
     stock: Arc<Stock>,
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     /// Of these, how many were sent.
     sent: usize,
     /// How many had been sent before the first of them.
@@ -34,7 +33,7 @@ pub(super) struct Mark(u64);
 
 impl Outbox {
     pub(super) fn new(stock: Arc<Stock>) -> Self {
-        Self { stock, bytes: BytesMut::new(), sent: 0, before: 0 }
+        Self { stock, bytes: Vec::new(), sent: 0, before: 0 }
     }
 
     /// What waits.
@@ -53,7 +52,7 @@ impl Outbox {
     }
 
     /// The end of it, to write a frame to; with room for so many bytes.
-    pub(super) fn end(&mut self, room: usize) -> &mut BytesMut {
+    pub(super) fn end(&mut self, room: usize) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = self.stock.lend();
         }

@@ -3,7 +3,6 @@
 use crate::h2::hub::State;
 use crate::h2::outbox::FULL;
 use crate::h2::slots::Answer;
-use bytes::BytesMut;
 use nearside_http::Fields;
 use nearside_http::h2::{HEAD, Head, LONGEST, flag, head, kind};
 use nearside_http::hpack::Encoder;
@@ -25,7 +24,7 @@ impl State {
         &mut self,
         at: usize,
         end: bool,
-        write: impl FnOnce(&mut Encoder, &mut BytesMut),
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
     ) {
         let Some(slot) = self.slots.get(at).filter(|slot| !slot.is_closed()) else { return };
         let flags = if end { flag::END_STREAM } else { 0 };
@@ -123,7 +122,7 @@ impl State {
 }
 
 /// Writes a block that is longer than a frame.
-fn split(block: &[u8], first: Head, out: &mut BytesMut) {
+fn split(block: &[u8], first: Head, out: &mut Vec<u8>) {
     let count = block.len().div_ceil(PIECE);
     for (index, piece) in block.chunks(PIECE).enumerate() {
         let is_last = index + 1 == count;

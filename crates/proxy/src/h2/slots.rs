@@ -2,7 +2,6 @@
 
 use crate::h2::outbox::Mark;
 use crate::h2::window::Window;
-use bytes::BytesMut;
 use nearside_http::{Fields, Refusal};
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
@@ -42,7 +41,7 @@ pub(super) struct Slot {
     /// The stream's task, where it waits.
     waker: Option<Waker>,
     /// What has come of the body and was not fetched.
-    pub(super) inbox: BytesMut,
+    pub(super) inbox: Vec<u8>,
     pub(super) window: Window,
     /// How much of the body is still to come, where its head says so.
     pub(super) due: Option<u64>,
@@ -70,7 +69,7 @@ impl Slot {
         Self {
             id,
             waker: None,
-            inbox: BytesMut::new(),
+            inbox: Vec::new(),
             window: Window::new(window),
             due: None,
             ended: false,

@@ -1,6 +1,4 @@
 //! Blocks of fields, one behind the other on a connection: read within their bound, and written again so that the same is read.
-
-use bytes::BytesMut;
 use nearside_http::Known;
 use nearside_http::hpack::{Decoder, Encoder, MOST};
 
@@ -39,7 +37,7 @@ pub(super) fn attack(bytes: &[u8]) {
         let size: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
         assert!(size <= MOST, "{size} bytes out of {}", block.len());
         encoder.offer(u32::from(*length) * 32);
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         encoder.begin(&mut out);
         for (name, value) in &fields {
             encoder.field(Known::classify(name), name, value, &mut out);
