@@ -223,7 +223,7 @@ impl Edits {
 
     pub(crate) fn removes_name(&self, fields: &Fields, line: &Line) -> bool {
         !self.names.is_empty() && {
-            let name = line.name.of(fields.buffer());
+            let name = line.name().of(fields.buffer());
             self.names.iter().any(|removed| alike(removed, name))
         }
     }

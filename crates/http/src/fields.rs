@@ -39,15 +39,20 @@ pub struct Field<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub(crate) whole: Span,
-    pub(crate) name: Span,
+    /// Where the name ends, with which it begins.
+    pub(crate) colon: u32,
     pub(crate) value: Span,
     pub(crate) known: Known,
     pub(crate) hop: bool,
 }
 
 impl Line {
-    pub(crate) fn new(whole: Span, name: Span, value: Span, known: Known) -> Self {
-        Self { whole, name, value, known, hop: HOP_BY_HOP.has(known) }
+    pub(crate) fn new(whole: Span, colon: u32, value: Span, known: Known) -> Self {
+        Self { whole, colon, value, known, hop: HOP_BY_HOP.has(known) }
+    }
+
+    pub(crate) fn name(self) -> Span {
+        Span { start: self.whole.start, end: self.colon }
     }
 }
 
@@ -120,7 +125,7 @@ impl Fields {
             let options = head.all(Known::Connection).flat_map(|value| value.split(|byte| *byte == b','));
             options.map(crate::bytes_of::trim).any(|option| option.eq_ignore_ascii_case(name))
         };
-        lines.retain(|line| !named(line.name.of(buffer)));
+        lines.retain(|line| !named(line.name().of(buffer)));
     }
 
     pub(crate) fn lines(&self) -> &[Line] {
@@ -129,7 +134,7 @@ impl Fields {
 
     pub(crate) fn field(&self, line: &Line) -> Field<'_> {
         Field {
-            name: line.name.of(&self.buffer),
+            name: line.name().of(&self.buffer),
             value: line.value.of(&self.buffer),
             known: line.known,
             is_hop_by_hop: line.hop,
@@ -162,7 +167,7 @@ impl Fields {
         let value_at = start + name.len() + 2;
         self.note(Line::new(
             Span::new(start, self.buffer.len()),
-            Span::new(start, start + name.len()),
+            Span::new(start, start + name.len()).end,
             Span::new(value_at, value_at + value.len()),
             known,
         ));
@@ -209,7 +214,7 @@ impl Fields {
             let end = starts.next().map_or(head.len().saturating_sub(2), |start| start as usize);
             if keep(field.name.as_bytes(), known) {
                 let whole = Span::new(name.start as usize, end);
-                self.note(Line::new(whole, name, Span::within(head, field.value), known));
+                self.note(Line::new(whole, name.end, Span::within(head, field.value), known));
             }
         }
     }
@@ -222,7 +227,7 @@ impl Fields {
             options.try_push(line.value).map_err(|_full| Refusal::TooManyFields)?;
         }
         for line in lines.iter_mut().filter(|line| !PROTECTED.has(line.known)) {
-            let name = line.name.of(buffer);
+            let name = line.name().of(buffer);
             line.hop |= options
                 .iter()
                 .flat_map(|span| span.of(buffer).split(|byte| *byte == b','))

@@ -87,7 +87,7 @@ pub(crate) fn field(head: &[u8], marks: &mut Marks<'_>, start: u32) -> Option<(L
         _ => trimmed(rest, colon, end),
     };
     let span = |start, end| Span { start, end };
-    Some((Line::new(span(start, behind), span(start, colon), span(first, last), known), behind))
+    Some((Line::new(span(start, behind), colon, span(first, last), known), behind))
 }
 
 /// The value without the spaces around it, of what stands from the colon to the end.

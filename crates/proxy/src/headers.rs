@@ -192,17 +192,20 @@ fn trace_parent(edits: &mut Edits, blank: Blank, visit: &Visit<'_>, head: &Reque
             (caller.map_or_else(begun, |it| it.trace), span | 1, caller.map_or(0, |it| it.flags))
         }
     };
-    // The state belongs to the trace that is continued.
-    if trace == trace::begun(visit.number, visit.worker.edge.salt) {
+    let is_begun = trace == trace::begun(visit.number, visit.worker.edge.salt);
+    let [high, low] = if is_begun {
+        // The state belongs to a trace that is continued.
         edits.remove(Known::TraceState);
-    }
+        [visit.worker.trace, visit.reference.0]
+    } else {
+        trace.halves().map(hex::digits)
+    };
     let mut text = TRACE;
     let mut put = |at: usize, digits: &[u8]| {
         text.get_mut(at..at + digits.len()).into_iter().for_each(|room| room.copy_from_slice(digits));
     };
-    let [high, low] = trace.halves();
-    put(3, &hex::digits(high));
-    put(19, &hex::digits(low));
+    put(3, &high);
+    put(19, &low);
     put(36, &hex::digits(span));
     if flags != 0 {
         put(53, hex::digits(flags.into()).last_chunk::<2>().unwrap_or(b"00"));

@@ -4,6 +4,8 @@ use crate::live::Edge;
 use crate::pool::Pools;
 use crate::service::Presences;
 use crate::stock::Stock;
+use crate::trace;
+use nearside_core::hex;
 use nearside_http::Edits;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub struct Worker {
     edits: Mutex<Vec<Box<Both>>>,
     /// What all workers share.
     pub edge: Arc<Edge>,
+    /// The first half of the traces that begin here, as text.
+    pub(crate) trace: [u8; 16],
     curfew: watch::Sender<bool>,
     starvations: AtomicU64,
     strained: AtomicBool,
@@ -48,7 +52,9 @@ impl Worker {
     #[must_use]
     pub fn new(id: usize, edge: Arc<Edge>) -> Self {
         let reserves = Arc::clone(&edge.reserves);
+        let [trace, _] = trace::begun(0, edge.salt).halves();
         Self {
+            trace: hex::digits(trace),
             id,
             stock: Arc::default(),
             pools: Pools::new(reserves),
