@@ -1,8 +1,10 @@
 //! What is known of one backend. Reading is lock-free; what is rare is written under one lock.
 
 mod distance;
+mod fault;
 mod memory;
 
+pub use fault::Fault;
 pub use memory::Memory;
 
 use crate::change::{By, Standing};
@@ -13,7 +15,6 @@ use crate::rtt::Rtt;
 use nearside_core::policy::Failback;
 use nearside_core::{BackendKey, Now, State, Verdict};
 use parking_lot::{Mutex, MutexGuard};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,33 +33,6 @@ const NONE: u8 = 0;
 const DOUBTED: u8 = 1;
 /// A request hangs on it while others answer.
 const SUSPECTED: u8 = 2;
-
-/// How a backend failed a request. What the client did wrong or gave up is no fault.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Fault {
-    /// No connection could be made.
-    Connect,
-    /// The connection closed before the answer was whole.
-    Reset,
-    /// It did not answer in time.
-    Timeout,
-    /// It broke its protocol.
-    Protocol,
-    /// It answered with this status, 500 or above.
-    Status(u16),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect => f.write_str("no connection"),
-            Self::Reset => f.write_str("connection reset"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Protocol => f.write_str("protocol error"),
-            Self::Status(status) => write!(f, "status {status}"),
-        }
-    }
-}
 
 /// One backend's evidence, kept under its key over generations.
 #[derive(Debug)]
