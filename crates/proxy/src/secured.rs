@@ -5,8 +5,9 @@
 //! round trips' worth has left, full records cost both sides the least.
 
 use crate::io::Wire;
+use arrayvec::ArrayVec;
 use rustls::Writer;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +20,13 @@ const SMALL: usize = 4 * 1024;
 
 /// What leaves in small records; after it the window is wide.
 const BEGINNING: usize = 48 * 1024;
+
+/// What TLS copies at once. The C library copies more by `rep movsb` where the processor says that it is quick at it; one that is
+/// not, where source and target lie unluckily, takes several times as long (docs/PERFORMANCE.md, E).
+const PIECE: usize = 2 * 1024;
+
+/// How many pieces TLS is given at once: as much as it keeps.
+const MOST: usize = 32;
 
 /// A pause after which the window may be narrow again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -116,11 +124,16 @@ impl AsyncRead for Secured {
 impl AsyncWrite for Secured {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let secured = self.get_mut();
-        let beginning = if data.len() > SMALL { secured.beginning() } else { 0 };
+        if data.len() <= SMALL {
+            return Pin::new(&mut secured.stream).poll_write(cx, data);
+        }
+        let beginning = secured.beginning();
         if beginning > 0 {
             return secured.poll_begin(cx, data.get(..beginning).unwrap_or(data));
         }
-        Pin::new(&mut secured.stream).poll_write(cx, data)
+        // In pieces, of which TLS makes full records all the same.
+        let pieces: ArrayVec<_, MOST> = data.chunks(PIECE).take(MOST).map(IoSlice::new).collect();
+        Pin::new(&mut secured.stream).poll_write_vectored(cx, &pieces)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
