@@ -1,5 +1,6 @@
 //! What a request does over and over allocates nothing, once its buffers have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use nearside_benches::{HEAD, Mixed, lawful};
 use nearside_core::place::{Country, Place};
 use nearside_core::{Choice, Facts, Input, Now, Tried, decide};

@@ -147,7 +147,7 @@ impl Span {
     }
 }
 
-fn narrow(position: usize) -> u32 {
+pub(crate) fn narrow(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 

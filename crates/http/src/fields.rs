@@ -1,7 +1,7 @@
 //! Fields: the lines of a head as spans of the one buffer they came in, each with its class.
 
 use crate::Refusal;
-use crate::bytes_of::Span;
+use crate::bytes_of::{Span, narrow};
 use crate::known::{HOP_BY_HOP, Known, PROTECTED, Set, is_twin};
 use crate::marks::Marks;
 use crate::quick;
@@ -167,7 +167,7 @@ impl Fields {
         let value_at = start + name.len() + 2;
         self.note(Line::new(
             Span::new(start, self.buffer.len()),
-            Span::new(start, start + name.len()).end,
+            narrow(start + name.len()),
             Span::new(value_at, value_at + value.len()),
             known,
         ));

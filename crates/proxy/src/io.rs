@@ -35,24 +35,6 @@ impl Wire {
         }
     }
 
-    /// Receives into `buf`.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => socket::poll_receive(stream, cx, buf),
-            Self::Far(far) => Pin::new(far).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-
-    /// Sends some of `data`.
-    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => socket::poll_send(stream, cx, data),
-            Self::Far(far) => Pin::new(far).poll_write(cx, data),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
-        }
-    }
-
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => socket::poll_readable(stream, cx),
@@ -145,22 +127,6 @@ impl Io {
         }
     }
 
-    /// Receives into `buf`.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(wire) => wire.poll_receive(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-
-    /// Sends some of `data`.
-    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(wire) => wire.poll_send(cx, data),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, data),
-        }
-    }
-
     /// The protocol that ALPN chose.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {
@@ -171,6 +137,25 @@ impl Io {
     }
 }
 
+/// A TCP socket is read and written in a way of our own.
+macro_rules! receive {
+    (Tcp, $inner:expr, $cx:expr, $buf:expr) => {
+        socket::poll_receive($inner, $cx, $buf)
+    };
+    ($other:ident, $inner:expr, $cx:expr, $buf:expr) => {
+        Pin::new($inner).poll_read($cx, $buf)
+    };
+}
+
+macro_rules! send {
+    (Tcp, $inner:expr, $cx:expr, $buf:expr) => {
+        socket::poll_send($inner, $cx, $buf)
+    };
+    ($other:ident, $inner:expr, $cx:expr, $buf:expr) => {
+        Pin::new($inner).poll_write($cx, $buf)
+    };
+}
+
 macro_rules! delegate {
     ($type:ty, $($variant:ident),+) => {
         impl AsyncRead for $type {
@@ -179,13 +164,13 @@ macro_rules! delegate {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                self.get_mut().poll_receive(cx, buf)
+                match self.get_mut() { $(Self::$variant(inner) => receive!($variant, inner, cx, buf),)+ }
             }
         }
 
         impl AsyncWrite for $type {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                self.get_mut().poll_send(cx, buf)
+                match self.get_mut() { $(Self::$variant(inner) => send!($variant, inner, cx, buf),)+ }
             }
 
             fn poll_write_vectored(

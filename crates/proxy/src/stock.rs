@@ -1,6 +1,7 @@
 //! The stock of one worker: read and write buffers, lent while bytes are there, and heads, lent for an exchange.
 //!
 //! An idle connection holds no buffer; what it had serves the next busy one.
+
 use nearside_http::{RequestHead, ResponseHead};
 use parking_lot::{Mutex, MutexGuard};
 

@@ -1,4 +1,5 @@
 //! Blocks of fields, one behind the other on a connection: read within their bound, and written again so that the same is read.
+
 use nearside_http::Known;
 use nearside_http::hpack::{Decoder, Encoder, MOST};
 
