@@ -37,11 +37,11 @@ impl Set {
 
     /// Takes out whatever `keep` does not want.
     pub fn retain(&mut self, keep: impl Fn(usize) -> bool) {
-        for index in self.iter() {
+        self.iter().for_each(|index| {
             if let Some(word) = self.0.get_mut(index / 64).filter(|_| !keep(index)) {
                 *word &= !(1 << (index % 64));
             }
-        }
+        });
     }
 
     /// Whether the set holds `index`.
@@ -87,26 +87,54 @@ impl Set {
     }
 
     /// What the set holds, in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
-        let Self(mut words) = *self;
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            loop {
-                let word = words.get_mut(at)?;
-                if *word != 0 {
-                    let bit = word.trailing_zeros() as usize;
-                    *word &= *word - 1;
-                    return Some(at * 64 + bit);
-                }
-                at += 1;
-            }
-        })
+    pub fn iter(&self) -> Members {
+        Members { words: self.0, at: 0 }
     }
 
     fn with(mut self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
         self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word = join(*word, other));
         self
     }
+}
+
+/// What a set holds, in ascending order.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// What is to come.
+    words: [u64; MAX_BACKENDS / 64],
+    at: usize,
+}
+
+impl Iterator for Members {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            let word = self.words.get_mut(self.at)?;
+            if *word != 0 {
+                return Some(self.at * 64 + take_lowest(word));
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Word by word: `next` has to find its word again for each number.
+    fn fold<B, F: FnMut(B, usize) -> B>(self, init: B, mut add: F) -> B {
+        let mut sum = init;
+        for (at, mut word) in self.words.into_iter().enumerate() {
+            while word != 0 {
+                sum = add(sum, at * 64 + take_lowest(&mut word));
+            }
+        }
+        sum
+    }
+}
+
+/// Takes the lowest bit out of `word`, which has one; its place.
+fn take_lowest(word: &mut u64) -> usize {
+    let bit = word.trailing_zeros() as usize;
+    *word &= *word - 1;
+    bit
 }
 
 /// What is left of a pool's backends, by their places in it. Nothing can be added to it.

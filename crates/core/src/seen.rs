@@ -66,9 +66,9 @@ impl<'a> Seen<'a> {
         for _ in self.figures.len()..self.roster.weights.len().min(MAX_BACKENDS) {
             self.figures.push(Figures::default());
         }
-        for index in asked.iter() {
+        asked.iter().for_each(|index| {
             self.note(index, &input.evidence.state(self.roster.id(index), input.now));
-        }
+        });
         for (index, limit) in self.roster.limits.iter().filter(|(index, _)| asked.holds(*index)) {
             self.full.put(*index, self.in_flight(*index) >= *limit);
         }

@@ -1,6 +1,6 @@
 //! The stage that chooses one of the equals: weight x ramp x load.
 
-use crate::candidates::{Candidates, Set};
+use crate::candidates::{Candidates, MAX_BACKENDS, Set};
 use crate::decide::Case;
 use crate::evidence::Evidence;
 use crate::policy::Balance;
@@ -8,6 +8,7 @@ use crate::random::{Random, mix};
 use crate::reason::Reason;
 use crate::seen::Seen;
 use crate::trace::{Step, Trace};
+use arrayvec::ArrayVec;
 
 /// Leaves one; with [`Reason::WonWeight`] when there was a choice. `None` when nothing is left.
 pub(crate) fn one<'a, E: Evidence, T: Trace>(
@@ -21,27 +22,52 @@ pub(crate) fn one<'a, E: Evidence, T: Trace>(
     if set == Set::of(set.first()?) {
         return Some((left, None));
     }
-    let total = set.iter().map(|index| seen.weight(index)).sum();
     let chosen = match case.pool.select.balance {
-        Balance::RoundRobin => at((set, seen), in_turn(case.input.evidence.turn(case.pool_id), total)),
+        Balance::RoundRobin => {
+            let weights = Weights::of(set, seen);
+            weights.at(in_turn(case.input.evidence.turn(case.pool_id), weights.total()))
+        }
         Balance::Hash(_) => by_hash((set, case), case.input.facts.hash),
         Balance::P2c => {
-            let (one, other) = (random.below(total), random.below(total));
-            let (one, other) = (at((set, seen), one), at((set, seen), other));
-            one.zip(other).map(|(one, other)| less_loaded(seen, one, other))
+            let weights = Weights::of(set, seen);
+            let (one, other) = (random.below(weights.total()), random.below(weights.total()));
+            weights.at(one).zip(weights.at(other)).map(|(one, other)| less_loaded(seen, one, other))
         }
     }?;
     Some((left.only(trace, Set::of(chosen), Reason::LostWeight), Some(Reason::WonWeight)))
 }
 
-/// The one on whose stretch of the weights laid end to end `point` lies.
-fn at((set, seen): (Set, &Seen<'_>), mut point: u64) -> Option<usize> {
-    set.iter().find(|index| {
-        let weight = seen.weight(*index);
-        let here = point < weight;
-        point = point.saturating_sub(weight);
-        here
-    })
+/// Weights laid end to end, worked out once for every point that is looked for.
+struct Weights(ArrayVec<Stretch, MAX_BACKENDS>);
+
+/// The stretch of the one at `index`: from the end of that before to `end`.
+#[derive(Clone, Copy)]
+struct Stretch {
+    index: usize,
+    end: u64,
+}
+
+impl Weights {
+    /// Those of `set` as they are now.
+    fn of(set: Set, seen: &Seen<'_>) -> Self {
+        let mut stretches = ArrayVec::new();
+        set.iter().fold(0, |start, index| {
+            let end = start + seen.weight(index);
+            stretches.push(Stretch { index, end });
+            end
+        });
+        Self(stretches)
+    }
+
+    fn total(&self) -> u64 {
+        self.0.last().map_or(0, |last| last.end)
+    }
+
+    /// The one on whose stretch `point` lies.
+    fn at(&self, point: u64) -> Option<usize> {
+        let place = self.0.partition_point(|stretch| stretch.end <= point);
+        self.0.get(place).map(|stretch| stretch.index)
+    }
 }
 
 /// A point for each turn such that any run of turns is spread evenly: multiples of the golden ratio

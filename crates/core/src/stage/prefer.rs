@@ -135,10 +135,9 @@ fn affinity<E: Evidence, T: Trace>(race: &mut Race<'_>, case: &Case<'_, E>, trac
 /// probability share/offered.
 fn spilling<E: Evidence>(fresh: Candidates<'_>, input: &Input<'_, E>, random: &mut Random) -> Set {
     let mut spilling = Set::default();
-    for (id, _) in fresh.roster().regions.iter().filter(|(_, here)| fresh.meets(*here)) {
-        let Some(capacity) = input.generation.region(*id).and_then(|region| region.capacity) else {
-            continue;
-        };
+    for (id, here) in &fresh.roster().regions {
+        let capacity = input.generation.region(*id).and_then(|region| region.capacity);
+        let Some(capacity) = capacity.filter(|_| fresh.meets(*here)) else { continue };
         let share = capacity / u64::from(input.generation.fleet.pops.max(1));
         let offered = input.evidence.offered(*id, input.now);
         if offered > share && random.below(offered) >= share {
@@ -156,7 +155,10 @@ fn capacity<'a, E, T: Trace>(
     trace: &mut T,
 ) -> Candidates<'a> {
     trace.step(Step::Capacity);
-    let full = case.seen.full.union(fresh.roster().within(&spilling));
+    let mut full = case.seen.full;
+    if !spilling.is_empty() {
+        full = full.union(fresh.roster().within(&spilling));
+    }
     fresh.preferring(trace, fresh.left().minus(full), Reason::ExcludedCapacity)
 }
 
@@ -252,13 +254,16 @@ fn latency<'a, E, T: Trace>(tier: Candidates<'a>, case: &Case<'_, E>, trace: &mu
     trace.step(Step::Latency);
     let seen = case.seen;
     let mut near = tier.left().intersection(seen.timed);
-    let near = if let Some(fastest) = near.iter().map(|index| seen.rtt_micros(index)).min() {
+    let trips = near.iter().map(|index| seen.rtt_micros(index));
+    let (fastest, slowest) = trips.fold((u32::MAX, 0), |(low, high), trip| (trip.min(low), trip.max(high)));
+    if near.is_empty() {
+        near = tier.region().map_or_else(Set::default, |(_, here)| here);
+    } else {
         let tolerance = u32::try_from(case.pool.select.latency_tolerance.as_micros()).unwrap_or(u32::MAX);
         let limit = fastest.saturating_add(tolerance);
-        near.retain(|index| seen.rtt_micros(index) <= limit);
-        near
-    } else {
-        tier.region().map_or_else(Set::default, |(_, here)| here)
-    };
+        if slowest > limit {
+            near.retain(|index| seen.rtt_micros(index) <= limit);
+        }
+    }
     tier.preferring(trace, near, Reason::LostLatency)
 }
