@@ -6,7 +6,7 @@ mod sink;
 
 pub use sink::Sink;
 
-use crate::line::Lines;
+use crate::lines::Lines;
 use crate::record::Record;
 use std::cell::RefCell;
 use std::fmt;

@@ -10,7 +10,7 @@ mod exposition;
 pub mod family;
 pub mod field;
 pub mod journal;
-mod line;
+mod lines;
 mod logging;
 mod metrics;
 mod record;

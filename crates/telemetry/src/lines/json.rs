@@ -1,0 +1,75 @@
+//! A record by the program's own names.
+
+use super::Lines;
+use super::line::{Line, first, key, next, text};
+use crate::field;
+use crate::record::Record;
+use nearside_core::Reason;
+
+impl Lines {
+    /// Writes the line of `record`. What comes first are texts, each of which ends with the name of the next one.
+    pub(super) fn json(&mut self, record: &Record<'_>, line: &mut Line<'_>) {
+        line.raw(first!(field::TIME));
+        line.time(&self.time, record.time);
+        line.raw(next!(field::REF));
+        line.raw(&record.asked.reference);
+        line.raw(next!(field::CLIENT));
+        line.address(record.client);
+        if record.peer != record.client {
+            line.raw(next!(field::PEER));
+            line.address(record.peer);
+        }
+        line.raw(next!(field::PROTOCOL));
+        line.raw(record.protocol.name().as_bytes());
+        if let Some(tls) = record.tls {
+            line.raw(next!(field::TLS));
+            line.raw(tls.name().as_bytes());
+        }
+        line.raw(next!(field::HOST));
+        line.said(&record.asked.host);
+        line.raw(next!(field::METHOD));
+        line.said(&record.asked.method);
+        line.raw(next!(field::PATH));
+        line.said(&record.asked.path);
+        if let Some(words) = &record.words {
+            line.word(next!(field::QUERY), words.query.as_ref());
+            line.word(next!(field::COOKIE), words.cookie.as_ref());
+            line.word(next!(field::AUTHORIZATION), words.authorization.as_ref());
+        }
+        line.raw(self.ways.of(record, way));
+        line.micros(record.total);
+        if let Some(connect) = record.connect {
+            line.raw(key!(field::CONNECT_US));
+            line.micros(connect);
+        }
+        if let Some(first_byte) = record.first_byte {
+            line.raw(key!(field::FIRST_BYTE_US));
+            line.micros(first_byte);
+        }
+        line.raw(key!(field::BYTES_IN));
+        line.number(record.bytes_in);
+        line.raw(key!(field::BYTES_OUT));
+        line.number(record.bytes_out);
+        line.raw(text!(field::TRACE_ID));
+        line.trace(record.trace);
+        line.raw(&self.generation);
+    }
+}
+
+/// From the end of the text before to the name of the number behind.
+fn way(record: &Record<'_>, line: &mut Line<'_>) {
+    line.raw(b"\"");
+    if let Some(status) = record.status {
+        line.raw(key!(field::STATUS));
+        line.number(u64::from(status));
+    }
+    line.optional(text!(field::REASON), record.reason.map(Reason::name));
+    let names = record.names();
+    line.optional(text!(field::ROUTE), names.route);
+    line.optional(text!(field::POOL), names.pool);
+    line.optional(text!(field::REGION), names.region);
+    line.optional(text!(field::BACKEND), names.backend);
+    line.raw(key!(field::TRIES));
+    line.number(u64::from(record.tries));
+    line.raw(key!(field::TOTAL_US));
+}
