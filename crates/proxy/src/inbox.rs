@@ -2,10 +2,11 @@
 //! bytes are in it.
 
 use crate::io::Readable;
-use crate::stock::{BUFFER, Stock};
+use crate::stock::{BUFFER, HUGE, Stock};
 use std::io;
 use std::mem;
 use std::task::{Context, Poll};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What is read at once when more arrives than a lent buffer holds.
 const LARGE: usize = 64 * 1024;
@@ -16,8 +17,22 @@ pub(crate) struct Inbox {
     buffer: Vec<u8>,
     /// How many of its bytes were consumed.
     taken: usize,
-    /// Whether the last read found more than a lent buffer holds.
-    large: bool,
+    /// What is read next.
+    amount: Amount,
+    /// Leave to have a buffer of [`HUGE`] bytes.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How much is read at once, by what the last read has found.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+enum Amount {
+    /// What a lent buffer holds.
+    #[default]
+    Usual,
+    /// [`LARGE`].
+    Large,
+    /// [`HUGE`], where the worker has leave for another one.
+    Huge,
 }
 
 impl Inbox {
@@ -50,10 +65,14 @@ impl Inbox {
         self.make_room(stock);
         let room = self.buffer.capacity() - self.buffer.len();
         let read = io.poll_fill(cx, &mut self.buffer);
-        match &read {
-            Poll::Ready(Ok(count)) if *count >= room => self.large = true,
-            Poll::Ready(Ok(count)) if *count < BUFFER => self.large = false,
-            _ => {}
+        if let Poll::Ready(Ok(count)) = &read {
+            self.amount = match *count {
+                count if count >= room && room >= LARGE => Amount::Huge,
+                count if count >= room => self.amount.max(Amount::Large),
+                count if count < BUFFER => Amount::Usual,
+                count if count < LARGE => self.amount.min(Amount::Large),
+                _ => self.amount,
+            };
         }
         if self.buffer.is_empty() {
             self.give_back(stock);
@@ -64,16 +83,13 @@ impl Inbox {
     fn give_back(&mut self, stock: &Stock) {
         if self.buffer.capacity() > 0 {
             stock.give_back(mem::take(&mut self.buffer));
+            self.permit = None;
         }
     }
 
     fn make_room(&mut self, stock: &Stock) {
         if self.buffer.is_empty() {
-            if self.large && self.buffer.capacity() < LARGE {
-                stock.give_back(mem::replace(&mut self.buffer, Vec::with_capacity(LARGE)));
-            } else if self.buffer.capacity() == 0 {
-                self.buffer = stock.lend();
-            }
+            self.exchange(stock);
         } else if self.buffer.capacity() == self.buffer.len() {
             if self.taken > 0 {
                 self.buffer.copy_within(self.taken.., 0);
@@ -85,8 +101,63 @@ impl Inbox {
         }
     }
 
+    /// Sees to it that the buffer, in which nothing is, is of the next amount.
+    fn exchange(&mut self, stock: &Stock) {
+        let capacity = self.buffer.capacity();
+        let huge = (self.amount == Amount::Huge && capacity < HUGE).then(|| stock.lend_huge()).flatten();
+        let buffer = match huge {
+            Some((buffer, permit)) => {
+                self.permit = Some(permit);
+                buffer
+            }
+            None if self.amount >= Amount::Large && capacity < LARGE => Vec::with_capacity(LARGE),
+            None if capacity == 0 => stock.lend(),
+            None => return,
+        };
+        stock.give_back(mem::replace(&mut self.buffer, buffer));
+    }
+
     /// The buffer, whatever is in it.
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buffer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    /// What each read brings, until nothing is left.
+    async fn reads(inbox: &mut Inbox, io: &mut DuplexStream, stock: &Stock) -> Vec<usize> {
+        let mut counts = Vec::new();
+        loop {
+            let read = poll_fn(|cx| Poll::Ready(inbox.poll_read(io, stock, cx))).await;
+            let Poll::Ready(count) = read else { return counts };
+            counts.push(count.unwrap());
+            inbox.consume(inbox.unread().len());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fills_a_buffer_is_read_into_a_larger_one() {
+        let (mut near, mut far) = duplex(2 * HUGE);
+        let (mut inbox, stock) = (Inbox::default(), Stock::default());
+        far.write_all(&vec![0; BUFFER + LARGE + HUGE + 9]).await.unwrap();
+        assert_eq!(reads(&mut inbox, &mut near, &stock).await, [BUFFER, LARGE, HUGE, 9]);
+        assert!(inbox.buffer.capacity() == 0 && inbox.permit.is_none(), "idle, it holds nothing");
+        far.write_all(&vec![0; LARGE]).await.unwrap();
+        assert_eq!(reads(&mut inbox, &mut near, &stock).await, [BUFFER, LARGE - BUFFER]);
+    }
+
+    #[tokio::test]
+    async fn where_no_huge_buffer_is_left_large_ones_do() {
+        let (mut near, mut far) = duplex(2 * HUGE);
+        let (mut inbox, stock) = (Inbox::default(), Stock::default());
+        let lent: Vec<_> = std::iter::from_fn(|| stock.lend_huge()).collect();
+        far.write_all(&vec![0; BUFFER + 3 * LARGE]).await.unwrap();
+        assert_eq!(reads(&mut inbox, &mut near, &stock).await, [BUFFER, LARGE, LARGE, LARGE]);
+        drop(lent);
     }
 }

@@ -4,9 +4,21 @@
 
 use nearside_http::{RequestHead, ResponseHead};
 use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The least capacity of a lent buffer.
 pub const BUFFER: usize = 8 * 1024;
+
+/// The capacity of a huge buffer, for a body that fills every smaller one. What is taken from a socket at once costs one wake-up of
+/// who sends it, and of who reads it here.
+pub const HUGE: usize = 512 * 1024;
+
+/// How many huge buffers are lent at once: slow clients of large answers hold no more than these, 16 MiB for each worker.
+const HUGE_LENT: usize = 32;
+
+/// How many huge buffers are kept for later: the pages of a new one are first touched one by one.
+const HUGE_KEPT: usize = 4;
 
 /// The most that is kept for later; beyond it memory goes back to the allocator.
 const KEPT: usize = 128;
@@ -18,14 +30,17 @@ const LARGEST_KEPT: usize = 2 * BUFFER;
 const LARGEST_HEAD: usize = 4 * 1024;
 
 /// Buffers to lend.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stock {
     shelf: Mutex<Shelf>,
+    /// Leave to have huge buffers.
+    huge: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
 struct Shelf {
     free: Vec<Vec<u8>>,
+    huge: Vec<Vec<u8>>,
     made: u64,
     #[expect(clippy::vec_box, reason = "a head goes from the shelf to an exchange and back as one word")]
     heads: Vec<Box<ResponseHead>>,
@@ -42,6 +57,12 @@ pub struct StockCount {
     pub made: u64,
 }
 
+impl Default for Stock {
+    fn default() -> Self {
+        Self { shelf: Mutex::default(), huge: Arc::new(Semaphore::new(HUGE_LENT)) }
+    }
+}
+
 impl Stock {
     /// An empty buffer with room for at least [`BUFFER`] bytes.
     #[must_use]
@@ -55,11 +76,20 @@ impl Stock {
         Vec::with_capacity(BUFFER)
     }
 
+    /// An empty buffer with room for [`HUGE`] bytes, unless too many are lent, with the leave to have it.
+    pub(crate) fn lend_huge(&self) -> Option<(Vec<u8>, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.huge).try_acquire_owned().ok()?;
+        let kept = self.shelf().huge.pop();
+        Some((kept.unwrap_or_else(|| Vec::with_capacity(HUGE)), permit))
+    }
+
     /// Takes a buffer back, whatever is in it. One that has grown large is let go.
     pub fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        if (BUFFER..=LARGEST_KEPT).contains(&buffer.capacity()) {
-            keep(&mut self.shelf().free, buffer);
+        match buffer.capacity() {
+            BUFFER..=LARGEST_KEPT => keep(&mut self.shelf().free, buffer, KEPT),
+            HUGE => keep(&mut self.shelf().huge, buffer, HUGE_KEPT),
+            _ => {}
         }
     }
 
@@ -74,7 +104,7 @@ impl Stock {
         let small = head.fields().buffer().len() <= LARGEST_HEAD;
         head.clear();
         if small {
-            keep(&mut self.shelf().heads, head);
+            keep(&mut self.shelf().heads, head, KEPT);
         }
     }
 
@@ -89,7 +119,7 @@ impl Stock {
         let small = head.fields().buffer().len() <= LARGEST_HEAD;
         head.clear();
         if small {
-            keep(&mut self.shelf().requests, head);
+            keep(&mut self.shelf().requests, head, KEPT);
         }
     }
 
@@ -105,9 +135,9 @@ impl Stock {
     }
 }
 
-/// Puts one more on a shelf that has room for it.
-fn keep<T>(kept: &mut Vec<T>, one: T) {
-    if kept.len() < KEPT {
+/// Puts one more on a shelf, unless `most` are there.
+fn keep<T>(kept: &mut Vec<T>, one: T, most: usize) {
+    if kept.len() < most {
         kept.push(one);
     }
 }
@@ -151,6 +181,20 @@ mod tests {
         let lent: Vec<_> = (0..KEPT + 5).map(|_| stock.lend()).collect();
         lent.into_iter().for_each(|buffer| stock.give_back(buffer));
         assert_eq!(stock.count(), StockCount { free: KEPT, made: (KEPT + 5) as u64 });
+    }
+
+    #[test]
+    fn so_many_huge_buffers_are_lent_and_some_are_kept() {
+        let stock = Stock::default();
+        let mut lent: Vec<_> = std::iter::from_fn(|| stock.lend_huge()).collect();
+        assert_eq!(lent.len(), HUGE_LENT);
+        drop(lent.pop());
+        let (buffer, permit) = stock.lend_huge().expect("one was dropped");
+        assert!(buffer.capacity() >= HUGE && stock.lend_huge().is_none());
+        lent.push((buffer, permit));
+        lent.into_iter().for_each(|(buffer, _)| stock.give_back(buffer));
+        assert_eq!(stock.shelf().huge.len(), HUGE_KEPT);
+        assert_eq!(stock.count().free, 0);
     }
 
     #[test]
