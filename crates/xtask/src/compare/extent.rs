@@ -28,7 +28,7 @@ impl Extent {
         let Arguments { rounds, requests, .. } = *arguments;
         match *arguments {
             Arguments { count: true, .. } => Self { rounds: 1, all: requests / 20, ahead: 10, times: 2 },
-            Arguments { emulate: true, .. } => Self { rounds: 1, all: requests / 40, ahead: 1, times: 3 },
+            Arguments { emulate: true, .. } => Self { rounds: 1, all: requests / 20, ahead: 1, times: 3 },
             Arguments { .. } => Self { rounds, all: requests, ahead: 10, times: 1 },
         }
     }
