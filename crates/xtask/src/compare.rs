@@ -10,6 +10,7 @@ mod extent;
 mod machine;
 mod memory;
 mod meter;
+mod profile;
 mod proxy;
 mod reload;
 mod scenario;
@@ -27,11 +28,15 @@ use errand::Errand;
 use extent::Extent;
 use machine::Machine;
 use meter::Meter;
+use profile::Profile;
 use proxy::{Proxy, Shape};
 use scenario::Scenario;
 use setup::{MANY, Setup};
 use std::path::{Path, PathBuf};
 use table::{Cost, Row};
+
+/// Where in the shared folder the reports by function are.
+const PROFILES: &str = "profiles";
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -71,6 +76,9 @@ pub(crate) struct Arguments {
     /// but memory and reloads. A round is a fortieth as long.
     #[arg(long, conflicts_with = "count")]
     emulate: bool,
+    /// Sends each load once more while perf watches, and leaves a report by function beside the emulated machine's other files.
+    #[arg(long, requires = "emulate")]
+    profile: bool,
     /// Inside the emulated machine: the folder that it shares with the outside, by which the run there is told what to do.
     #[arg(long, hide = true, requires = "emulate", value_name = "FOLDER")]
     inside: Option<PathBuf>,
@@ -124,6 +132,7 @@ fn emulate(folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
     let table = errand::brought(&machine.shared())?;
     let verdict =
         if status == 0 { Ok(()) } else { Err(anyhow!("the run inside ended with status {status}")) };
+    println!("what perf reported, where it was asked to: {}", machine.shared().join(PROFILES).display());
     Ok((format!("{table}\n{}\n", machine.model()?), verdict))
 }
 
@@ -131,7 +140,9 @@ fn emulate(folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
 fn measure(arguments: &Arguments, only: Vec<String>, errand: Errand) -> Result<(String, Result<()>)> {
     let setup = Setup::start(&errand.target)?;
     let meter = arguments.meter(&setup);
-    let run = Run { arguments, only, meter, setup, programs: errand.programs };
+    let profiles = arguments.inside.as_deref().filter(|_| arguments.profile);
+    let profile = profiles.map(|shared| Profile::begin(&shared.join(PROFILES))).transpose()?;
+    let run = Run { arguments, only, meter, profile, setup, programs: errand.programs };
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);
     rows.extend(run.very_many_hosts()?);
@@ -198,6 +209,7 @@ struct Run<'a> {
     /// The scenarios to which it is held; none for all.
     only: Vec<String>,
     meter: Meter,
+    profile: Option<Profile>,
     setup: Setup,
     programs: Vec<(&'static str, PathBuf)>,
 }
@@ -371,6 +383,10 @@ impl Run<'_> {
             1 => (spent(requests)?, requests),
             times => (spent(times * requests)? - spent(requests)?, (times - 1) * requests),
         };
+        if let Some(profile) = &self.profile {
+            let name = format!("{}-{}", scenario.name, proxy.name);
+            profile.take(&name, &proxy.server().workers()?, || client.send(scenario, proxy, requests))?;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
         let requests = requests as f64;
         Ok(Cost::of(spent / requests))

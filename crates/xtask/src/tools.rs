@@ -165,8 +165,8 @@ const TOOLS: &[Tool] = &[
         program: "perf",
         package: "linux-perf",
         by: By::Apt,
-        why: "counts instructions",
-        needs: &[Need::Compare],
+        why: "counts instructions, and tells where they go",
+        needs: &[Need::Compare, Need::Emulate],
     },
     Tool {
         program: "nginx",

@@ -6,7 +6,8 @@ use crate::record::{Protocol, Record};
 use nearside_core::Reason;
 
 /// What is the same in every line, from the end of the time on.
-const SAME: &[u8] = b"\",\"ecs.version\":\"8.17.0\",\"event.kind\":\"event\",\"event.dataset\":\"nearside.access\",\
+const SAME: &[u8] =
+    b"\",\"ecs.version\":\"8.17.0\",\"event.kind\":\"event\",\"event.dataset\":\"nearside.access\",\
     \"event.category\":[\"web\"],\"event.type\":[\"access\"],\"service.type\":\"nearside\"";
 
 impl Lines {

@@ -31,7 +31,11 @@ struct Figures {
 
 impl Ways {
     /// What `write` says of the route, backend, reason, status and tries of `record`, and of nothing else.
-    pub(super) fn of(&mut self, record: &Record<'_>, write: impl FnOnce(&Record<'_>, &mut Line<'_>)) -> &[u8] {
+    pub(super) fn of(
+        &mut self,
+        record: &Record<'_>,
+        write: impl FnOnce(&Record<'_>, &mut Line<'_>),
+    ) -> &[u8] {
         if self.kept.is_empty() {
             self.kept.resize(KEPT, Way::default());
         }

@@ -156,7 +156,7 @@ fn on_processor(pids: &[u32]) -> Result<f64> {
 }
 
 /// Waits until perf has its counters open: what it missed would show as too cheap.
-fn wait_for(perf: &Child) {
+pub(super) fn wait_for(perf: &Child) {
     let folder = format!("/proc/{}/fd", perf.id());
     for _ in 0..500 {
         let attached = fs::read_dir(&folder).into_iter().flatten().flatten().any(|entry| {
