@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// An edge whose program is a link in its folder, started with these words before it.
@@ -102,8 +103,7 @@ async fn two_upgrades_under_load_fail_no_request_and_cut_no_stream() {
     let newcomers = newcomers(&edge);
     load.more(50).await;
     let second = upgrade(&edge);
-    // What the process before has in flight is this PoP's too. Of one before that it is known for as long as the one in between
-    // has something in flight itself.
+    // What the process before has in flight is this PoP's too.
     let in_flight = edge.status()["regions"][0]["in_flight"].as_u64().unwrap();
     assert!(in_flight >= 4, "{in_flight}");
     assert_ne!(upgrade(&edge), second);
@@ -124,6 +124,26 @@ async fn two_upgrades_under_load_fail_no_request_and_cut_no_stream() {
         frankfurt.requests().into_iter().filter(|arrival| arrival.method == "POST").collect();
     assert_eq!(arrived.len(), posts, "a POST arrived twice, or not at all");
     assert_eq!(virginia.requests().len(), 0, "the standby had no reason: {:?}", virginia.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_first_of_three_has_in_flight_is_known_to_the_last() {
+    let Stage { edge, frankfurt: _frankfurt, virginia: _virginia } = stage("").await;
+    let in_flight = || edge.status()["regions"][0]["in_flight"].as_u64();
+    let config = edge.authority.trusting(&[b"http/1.1"]);
+    let mut upload = connect(config, edge.https, "www.example.com").await.unwrap();
+    upload.write_all(b"POST / HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 2\r\n\r\n").await.unwrap();
+    eventually("the upload", async || (in_flight() == Some(1)).then_some(())).await;
+    upgrade(&edge);
+    upgrade(&edge);
+    // The second has nothing of its own: it has ended all but its word for the first one.
+    eventually("the end of the second", async || edge.log().contains("ended").then_some(())).await;
+    assert_eq!(in_flight(), Some(1), "{}", edge.log());
+    upload.write_all(b"ok").await.unwrap();
+    let mut answer = [0; 12];
+    upload.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    eventually("the end of the first", async || (in_flight() == Some(0)).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

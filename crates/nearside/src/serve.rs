@@ -115,10 +115,11 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
         family: Arc::clone(&family),
         heir: tokio::sync::Mutex::default(),
     });
+    let before = predecessor.clone();
     let opening = predecessor.map(|predecessor| Opening::new(predecessor, &mut service));
     let pulse = service.pulse();
     let (answered, has_answered) = watch::channel(false);
-    let settled = plan.settled;
+    let (settled, heirs) = (plan.settled, Arc::clone(&succession));
     let control = Control { desk, reloader, admin, resolver, settled, succession, opening, pulse, answered };
     let signals = Signals::new(shutdown.clone(), Arc::clone(&family), has_answered);
     let end = run(service, control, &shutdown, signals);
@@ -132,8 +133,22 @@ pub(crate) fn serve(mut plan: Plan) -> anyhow::Result<End> {
         }
         return Ok(end);
     }
-    let well = !family.stays() || family.keep().context("cannot wait for the successor")?;
-    Ok(if well { end } else { End::Cut })
+    Ok(if stay(heirs, before, &family)? { end } else { End::Cut })
+}
+
+/// Stays as long as the processes before this one have something in flight, of which it tells the successor, and as long as the
+/// successors serve where it stands for them. Whether those ended well.
+fn stay(
+    succession: Arc<Succession>,
+    before: Option<Arc<Predecessor>>,
+    family: &Family,
+) -> anyhow::Result<bool> {
+    if let Some(before) = before {
+        succession.relay(&before);
+    }
+    // With it the way to the successor, which takes its end for that of this process.
+    drop(succession);
+    Ok(!family.stays() || family.keep().context("cannot wait for the successor")?)
 }
 
 /// Hands over what was not written or sent yet.

@@ -1,7 +1,7 @@
 //! The successor, as the process that hands over to it sees it.
 
 use super::wire::Wire;
-use super::{Answer, Family, Legacy, PROTOCOL, Rest, Serving};
+use super::{Answer, Family, Legacy, PROTOCOL, Predecessor, Rest, Serving};
 use crate::admin::Listening;
 use crate::status::Desk;
 use crate::systemd;
@@ -140,6 +140,20 @@ impl Succession {
                 return;
             }
             sleep(REPORT).await;
+        }
+    }
+
+    /// Goes on telling the successor what the processes before this one have in flight, until they have ended too: to be called
+    /// once nothing is in flight here.
+    pub(crate) fn relay(&self, before: &Predecessor) {
+        let heir = self.heir.blocking_lock();
+        let Some(Successor(wire)) = heir.as_ref() else { return };
+        while let Some(rest) = before.left() {
+            // One that has ended needs to know nothing.
+            if wire.limit(END).and_then(|()| wire.send(&rest)).is_err() {
+                return;
+            }
+            thread::sleep(REPORT);
         }
     }
 
