@@ -46,12 +46,15 @@ fn draw(status: &Value) -> String {
     for table in [regions(status, now), pools(status), backends(status, now)] {
         text.push_str(&format!("\n{table}"));
     }
-    for warning in list(status, "warnings") {
+    let warnings = list(status, "warnings").map(|warning| {
         let (line, said) = (&warning["line"], text_or_dash(warning, "message"));
-        text.push_str(&format!("\nwarning: {said} ({}, line {line})", text_or_dash(warning, "path")));
-    }
-    for advice in list(status, "machine") {
-        text.push_str(&format!("\nmachine: {}", advice.as_str().unwrap_or_default()));
+        format!("warning: {said} ({}, line {line})\n", text_or_dash(warning, "path"))
+    });
+    let advice = list(status, "machine");
+    let advice = advice.map(|advice| format!("machine: {}\n", advice.as_str().unwrap_or_default()));
+    let notes: String = warnings.chain(advice).collect();
+    if !notes.is_empty() {
+        text.push_str(&format!("\n{notes}"));
     }
     text
 }
@@ -272,6 +275,15 @@ mod tests {
         let none = json!({ "reasons": {}, "left_out": [{ "pool": "web", "reason": "excluded.unhealthy" }] });
         assert_eq!(why(&none), "web: excluded.unhealthy");
         assert_eq!((share(Some(0.256)), share(None)), ("26 %".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn whatever_is_told_last_ends_its_line() {
+        let quiet = draw(&json!({}));
+        assert!(quiet.ends_with('\n') && !quiet.ends_with("\n\n"), "{quiet}");
+        let warnings = json!([{ "line": 3, "path": "routes", "message": "doubtful" }]);
+        let told = draw(&json!({ "warnings": warnings, "machine": ["slow"] }));
+        assert_eq!(told, format!("{quiet}\nwarning: doubtful (routes, line 3)\nmachine: slow\n"));
     }
 
     #[test]
