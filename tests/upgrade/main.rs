@@ -137,7 +137,8 @@ async fn what_the_first_of_three_has_in_flight_is_known_to_the_last() {
     upgrade(&edge);
     upgrade(&edge);
     // The second has nothing of its own: it has ended all but its word for the first one.
-    eventually("the end of the second", async || edge.log().contains("ended").then_some(())).await;
+    eventually("the end of the second", async || edge.log().contains(r#""message":"ended""#).then_some(()))
+        .await;
     assert_eq!(in_flight(), Some(1), "{}", edge.log());
     upload.write_all(b"ok").await.unwrap();
     let mut answer = [0; 12];

@@ -10,6 +10,7 @@ mod extent;
 mod machine;
 mod memory;
 mod meter;
+mod perf;
 mod profile;
 mod proxy;
 mod reload;
@@ -34,9 +35,6 @@ use scenario::Scenario;
 use setup::{MANY, Setup};
 use std::path::{Path, PathBuf};
 use table::{Cost, Row};
-
-/// Where in the shared folder the reports by function are.
-const PROFILES: &str = "profiles";
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -73,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     count: bool,
     /// Counts instructions, user and kernel, in an emulated machine, which every x86-64 machine with Debian's packages can do: of all
-    /// but memory and reloads. A round is a fortieth as long.
+    /// but memory and reloads. A round is a twentieth as long.
     #[arg(long, conflicts_with = "count")]
     emulate: bool,
     /// Sends each load once more while perf watches, and leaves a report by function beside the emulated machine's other files.
@@ -115,14 +113,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let task = if arguments.emulate { "compare --emulate" } else { "compare" };
     let mut record = Record::open(task, &folder, &root, &programs)?;
     let errand = Errand { target, programs };
-    let (table, verdict) =
-        if arguments.emulate { emulate(&folder, &errand)? } else { measure(arguments, only, errand)? };
+    let (table, verdict) = if arguments.emulate {
+        emulate(arguments, &folder, &errand)?
+    } else {
+        measure(arguments, only, errand)?
+    };
     record.conclude(&table, arguments.record.as_ref().map(|page| root.join(page)).as_deref())?;
     verdict
 }
 
 /// Has an emulated machine measure, by this very program and its own arguments. Returns the table, and whether all is well.
-fn emulate(folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
+fn emulate(arguments: &Arguments, folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
     let machine = Machine::make(&folder.join("machine"))?;
     errand.give(&machine.shared())?;
     let own = std::env::current_exe().context("this program is gone")?;
@@ -132,7 +133,9 @@ fn emulate(folder: &Path, errand: &Errand) -> Result<(String, Result<()>)> {
     let table = errand::brought(&machine.shared())?;
     let verdict =
         if status == 0 { Ok(()) } else { Err(anyhow!("the run inside ended with status {status}")) };
-    println!("what perf reported, where it was asked to: {}", machine.shared().join(PROFILES).display());
+    if arguments.profile {
+        println!("what perf reported: {}", machine.shared().join(profile::FOLDER).display());
+    }
     Ok((format!("{table}\n{}\n", machine.model()?), verdict))
 }
 
@@ -141,7 +144,7 @@ fn measure(arguments: &Arguments, only: Vec<String>, errand: Errand) -> Result<(
     let setup = Setup::start(&errand.target)?;
     let meter = arguments.meter(&setup);
     let profiles = arguments.inside.as_deref().filter(|_| arguments.profile);
-    let profile = profiles.map(|shared| Profile::begin(&shared.join(PROFILES))).transpose()?;
+    let profile = profiles.map(|shared| Profile::begin(&shared.join(profile::FOLDER))).transpose()?;
     let run = Run { arguments, only, meter, profile, setup, programs: errand.programs };
     let mut rows = run.usual()?;
     rows.extend(run.many_hosts()?);

@@ -147,10 +147,10 @@ impl Succession {
     /// once nothing is in flight here.
     pub(crate) fn relay(&self, before: &Predecessor) {
         let heir = self.heir.blocking_lock();
-        let Some(Successor(wire)) = heir.as_ref() else { return };
+        let Some(successor) = heir.as_ref() else { return };
         while let Some(rest) = before.left() {
             // One that has ended needs to know nothing.
-            if wire.limit(END).and_then(|()| wire.send(&rest)).is_err() {
+            if successor.send(&rest).is_err() {
                 return;
             }
             thread::sleep(REPORT);
@@ -184,8 +184,13 @@ impl Succession {
 impl Successor {
     /// Whether it listens.
     fn tell(&self, desk: &Desk) -> bool {
-        let told = self.0.limit(END).and_then(|()| self.0.send(&desk.rest()));
+        let told = self.send(&desk.rest());
         told.inspect_err(|cause| error!(cause = %cause, "the successor does not listen")).is_ok()
+    }
+
+    fn send(&self, rest: &Rest) -> io::Result<()> {
+        self.0.limit(END)?;
+        self.0.send(rest)
     }
 }
 

@@ -2,13 +2,26 @@
 
 use super::Lines;
 use super::line::{Line, first, key, next, text};
+use super::way::Keys;
 use crate::record::{Protocol, Record};
-use nearside_core::Reason;
 
 /// What is the same in every line, from the end of the time on.
 const SAME: &[u8] =
     b"\",\"ecs.version\":\"8.17.0\",\"event.kind\":\"event\",\"event.dataset\":\"nearside.access\",\
     \"event.category\":[\"web\"],\"event.type\":[\"access\"],\"service.type\":\"nearside\"";
+
+/// From the end of the number before to the name of the text behind.
+const WAY: Keys = Keys {
+    before: b"",
+    status: key!("http.response.status_code"),
+    reason: text!("nearside.reason"),
+    route: text!("nearside.route"),
+    pool: text!("nearside.pool"),
+    region: text!("nearside.region"),
+    backend: text!("nearside.backend"),
+    tries: key!("nearside.tries"),
+    behind: text!("http.version"),
+};
 
 impl Lines {
     /// Writes the line of `record`. What the schema has no name for stands under `nearside`.
@@ -32,7 +45,7 @@ impl Lines {
             line.raw(key!("nearside.first_byte_us"));
             line.micros(first_byte);
         }
-        line.raw(self.ways.of(record, way));
+        line.raw(self.ways.of(record, &WAY));
         line.raw(match record.protocol {
             Protocol::Http10 => b"1.0",
             Protocol::Http11 => b"1.1",
@@ -67,21 +80,4 @@ impl Lines {
         line.trace(record.trace);
         line.raw(&self.generation);
     }
-}
-
-/// From the end of a number to the name of the text behind.
-fn way(record: &Record<'_>, line: &mut Line<'_>) {
-    if let Some(status) = record.status {
-        line.raw(key!("http.response.status_code"));
-        line.number(u64::from(status));
-    }
-    line.optional(text!("nearside.reason"), record.reason.map(Reason::name));
-    let names = record.names();
-    line.optional(text!("nearside.route"), names.route);
-    line.optional(text!("nearside.pool"), names.pool);
-    line.optional(text!("nearside.region"), names.region);
-    line.optional(text!("nearside.backend"), names.backend);
-    line.raw(key!("nearside.tries"));
-    line.number(u64::from(record.tries));
-    line.raw(text!("http.version"));
 }

@@ -2,9 +2,22 @@
 
 use super::Lines;
 use super::line::{Line, first, key, next, text};
+use super::way::Keys;
 use crate::field;
 use crate::record::Record;
-use nearside_core::Reason;
+
+/// From the end of the text before to the name of the number behind.
+const WAY: Keys = Keys {
+    before: b"\"",
+    status: key!(field::STATUS),
+    reason: text!(field::REASON),
+    route: text!(field::ROUTE),
+    pool: text!(field::POOL),
+    region: text!(field::REGION),
+    backend: text!(field::BACKEND),
+    tries: key!(field::TRIES),
+    behind: key!(field::TOTAL_US),
+};
 
 impl Lines {
     /// Writes the line of `record`. What comes first are texts, each of which ends with the name of the next one.
@@ -36,7 +49,7 @@ impl Lines {
             line.word(next!(field::COOKIE), words.cookie.as_ref());
             line.word(next!(field::AUTHORIZATION), words.authorization.as_ref());
         }
-        line.raw(self.ways.of(record, way));
+        line.raw(self.ways.of(record, &WAY));
         line.micros(record.total);
         if let Some(connect) = record.connect {
             line.raw(key!(field::CONNECT_US));
@@ -54,22 +67,4 @@ impl Lines {
         line.trace(record.trace);
         line.raw(&self.generation);
     }
-}
-
-/// From the end of the text before to the name of the number behind.
-fn way(record: &Record<'_>, line: &mut Line<'_>) {
-    line.raw(b"\"");
-    if let Some(status) = record.status {
-        line.raw(key!(field::STATUS));
-        line.number(u64::from(status));
-    }
-    line.optional(text!(field::REASON), record.reason.map(Reason::name));
-    let names = record.names();
-    line.optional(text!(field::ROUTE), names.route);
-    line.optional(text!(field::POOL), names.pool);
-    line.optional(text!(field::REGION), names.region);
-    line.optional(text!(field::BACKEND), names.backend);
-    line.raw(key!(field::TRIES));
-    line.number(u64::from(record.tries));
-    line.raw(key!(field::TOTAL_US));
 }

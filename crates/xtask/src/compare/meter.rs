@@ -1,12 +1,12 @@
 //! What a process has cost: instructions where the machine counts them, CPU time elsewhere; or, when asked, instructions in
 //! user space, which valgrind counts on every machine, or all of them in an emulated one.
 
+use super::perf::Perf;
 use crate::process;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 /// How cost is measured here.
 pub(super) enum Meter {
@@ -23,7 +23,7 @@ pub(super) enum Meter {
 
 /// A measurement under way.
 pub(super) enum Reading {
-    Perf { perf: Child, counts: PathBuf },
+    Perf { perf: Perf, counts: PathBuf },
     Scheduler { pids: Vec<u32>, before: f64, nanos: f64 },
     Callgrind { pids: Vec<u32>, folder: PathBuf },
 }
@@ -76,11 +76,7 @@ impl Meter {
             }
         }
         let counts = std::env::temp_dir().join(format!("nearside-perf-{}.csv", std::process::id()));
-        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        let mut command = Command::new("perf");
-        command.args(["stat", "-x,", "-e", EVENTS, "-p", &list, "-o"]).arg(&counts).stdout(Stdio::null());
-        let perf = command.spawn().context("cannot start perf")?;
-        wait_for(&perf);
+        let perf = Perf::watch(&["stat", "-x,", "-e", EVENTS], pids, &counts)?;
         Ok(Reading::Perf { perf, counts })
     }
 }
@@ -100,9 +96,8 @@ impl Reading {
                 callgrind(&["-d"], &pids)?;
                 totals(&folder)
             }
-            Self::Perf { mut perf, counts } => {
-                process::run_quietly(Command::new("kill").args(["-INT", &perf.id().to_string()]))?;
-                perf.wait().context("perf did not end")?;
+            Self::Perf { perf, counts } => {
+                perf.end()?;
                 let text = fs::read_to_string(&counts).context("perf left no counts")?;
                 drop(fs::remove_file(&counts));
                 sum(&text)
@@ -153,20 +148,6 @@ fn on_processor(pids: &[u32]) -> Result<f64> {
         }
     }
     Ok(sum)
-}
-
-/// Waits until perf has its counters open: what it missed would show as too cheap.
-pub(super) fn wait_for(perf: &Child) {
-    let folder = format!("/proc/{}/fd", perf.id());
-    for _ in 0..500 {
-        let attached = fs::read_dir(&folder).into_iter().flatten().flatten().any(|entry| {
-            fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy().contains("perf_event"))
-        });
-        std::thread::sleep(Duration::from_millis(10));
-        if attached {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Where the instructions of a load go, in user space and in the kernel: a report by perf, function by function. It is taken in the
 //! emulated machine, whose clock is the count of instructions, so that samples of time are samples of instructions.
 
-use super::meter::wait_for;
+use super::perf::Perf;
 use crate::process;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+/// Where in the shared folder the reports are.
+pub(super) const FOLDER: &str = "profiles";
 /// Samples a second: one for each 50,000 instructions.
 const RATE: &str = "20000";
 /// The least share that is told, in percent.
@@ -35,14 +37,9 @@ impl Profile {
     /// When perf fails or the load does.
     pub(super) fn take(&self, name: &str, pids: &[u32], load: impl FnOnce() -> Result<()>) -> Result<()> {
         let samples = std::env::temp_dir().join("perf.data");
-        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        let mut command = Command::new("perf");
-        command.args(["record", "-q", "-e", "cpu-clock", "-F", RATE, "-p", &list, "-o"]).arg(&samples);
-        let mut perf = command.stdout(Stdio::null()).spawn().context("cannot start perf")?;
-        wait_for(&perf);
+        let perf = Perf::watch(&["record", "-q", "-e", "cpu-clock", "-F", RATE], pids, &samples)?;
         load()?;
-        process::run_quietly(Command::new("kill").args(["-INT", &perf.id().to_string()]))?;
-        perf.wait().context("perf did not end")?;
+        perf.end()?;
         let mut report = Command::new("perf");
         report.args(["report", "--stdio", "-q", "--sort", "dso,symbol", "--percent-limit", LEAST, "-i"]);
         let told = process::output(report.arg(&samples))?;
