@@ -3,6 +3,7 @@
 mod body;
 mod client;
 mod conn;
+mod low_water;
 mod serve;
 mod upstream;
 

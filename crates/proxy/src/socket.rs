@@ -1,6 +1,8 @@
 //! What is received and sent by a TCP socket, past what the C library does around each call for a thread that another might cancel,
 //! and with one look at the reactor's word for each call.
 
+use nix::sys::socket::SetSockOpt;
+use nix::sys::socket::sockopt::SetUsize;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io::{self, ErrorKind};
@@ -70,6 +72,18 @@ fn poll(
             }
         }
     }
+}
+
+/// How many bytes have to be there before a socket can be read.
+#[derive(Clone)]
+struct LowWater;
+
+nix::setsockopt_impl!(LowWater, libc::SOL_SOCKET, libc::SO_RCVLOWAT, usize, SetUsize);
+
+/// From now on the reactor tells that there is something to read once so many bytes are there, the end or an error (socket(7),
+/// `SO_RCVLOWAT`); of what is there already it tells at once.
+pub(crate) fn set_low_water(stream: &TcpStream, bytes: usize) -> io::Result<()> {
+    Ok(LowWater.set(stream, &bytes)?)
 }
 
 /// Sends some of `data`.

@@ -96,7 +96,11 @@ impl Inbound {
             if self.is_end() {
                 return Poll::Ready(Ok(Fill::End));
             }
-            match ready!(conn.poll_read(cx)) {
+            let read = match self.framing {
+                Framing::Known(left) => conn.poll_read_body(left, cx),
+                _ => conn.poll_read(cx),
+            };
+            match ready!(read) {
                 Ok(0) if matches!(self.framing, Framing::UntilClose) => self.framing = Framing::Ended,
                 Ok(0) | Err(_) => return Poll::Ready(Err(Fault::Cut)),
                 Ok(_) => self.look(conn),

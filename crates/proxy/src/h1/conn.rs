@@ -1,9 +1,10 @@
 //! A connection with its buffers, which are lent by the worker only while bytes are in them.
 
+use super::low_water::LowWater;
 use crate::inbox::Inbox;
 use crate::io::Io;
 use crate::stock::Stock;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) struct Conn {
     io: Io,
     stock: Arc<Stock>,
     inbox: Inbox,
+    low_water: LowWater,
     /// What is to be sent; of it, `sent` bytes were.
     outbox: Vec<u8>,
     sent: usize,
@@ -36,7 +38,8 @@ pub(super) struct Mark {
 
 impl Conn {
     pub(super) fn new(io: Io, stock: Arc<Stock>) -> Self {
-        Self { io, stock, inbox: Inbox::default(), outbox: Vec::new(), sent: 0, left: 0 }
+        let (inbox, low_water) = (Inbox::default(), LowWater::default());
+        Self { io, stock, inbox, low_water, outbox: Vec::new(), sent: 0, left: 0 }
     }
 
     pub(super) fn stock(&self) -> &Stock {
@@ -59,7 +62,21 @@ impl Conn {
 
     /// Reads more input, behind what is there; 0 is the end of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.low_water.lift(&self.io);
         self.inbox.poll_read(&mut self.io, &self.stock, cx)
+    }
+
+    /// As [`Conn::poll_read`], of a body of which so many bytes are still to come: of one that comes fast, much at once.
+    pub(super) fn poll_read_body(&mut self, left: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = self.inbox.poll_read(&mut self.io, &self.stock, cx);
+        match &read {
+            Poll::Ready(Ok(count)) => {
+                self.low_water.read(&self.io, *count, left.saturating_sub(*count as u64))
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.low_water.wait(&self.io, cx),
+        }
+        read
     }
 
     /// Whether the socket holds bytes that were not read: asked of the kernel, since the reactor may not know yet.
@@ -81,9 +98,12 @@ impl Conn {
         if self.outbox.len() < ENOUGH { Poll::Ready(Ok(())) } else { self.poll_drain(cx) }
     }
 
-    /// Takes some of `data`: gathered behind what waits to be sent, or, where nothing waits and it is large, written
-    /// as it lies.
+    /// Takes some of `data`: gathered behind what waits to be sent, or, where it is large and nothing waits or both can be sent by
+    /// one call, written as it lies.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if data.len() >= ENOUGH && self.io.is_write_vectored() {
+            return self.poll_send_with(cx, data);
+        }
         ready!(self.poll_room(cx))?;
         if self.outbox.is_empty() && data.len() >= ENOUGH {
             let count = ready!(Pin::new(&mut self.io).poll_write(cx, data))?;
@@ -93,6 +113,29 @@ impl Conn {
         let count = data.len().min(ENOUGH.saturating_sub(self.outbox.len()));
         self.output().extend_from_slice(data.get(..count).unwrap_or(data));
         Poll::Ready(Ok(count))
+    }
+
+    /// Sends what was gathered, and some of `data` behind it.
+    fn poll_send_with(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let waiting = self.outbox.get(self.sent..).unwrap_or_default();
+            let pieces = [IoSlice::new(waiting), IoSlice::new(data)];
+            let pieces = if waiting.is_empty() { pieces.get(1..).unwrap_or_default() } else { &pieces };
+            let count = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, pieces))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.left += count as u64;
+            let Some(taken) = count.checked_sub(waiting.len()) else {
+                self.sent += count;
+                continue;
+            };
+            self.sent = 0;
+            self.outbox.clear();
+            if taken > 0 {
+                return Poll::Ready(Ok(taken));
+            }
+        }
     }
 
     /// Sends what was gathered, and what TLS has gathered of it; the buffer goes back.

@@ -1,6 +1,7 @@
 //! Both sides over real sockets, against peers that are scripts of bytes.
 
 mod client;
+mod conn;
 mod life;
 mod tls;
 mod upstream;
