@@ -2,8 +2,9 @@
 
 use crate::setting::{KINDS, stage};
 use nearside_tests::Edge;
-use nearside_tests::client::{self, url};
+use nearside_tests::client::{self, HOST, connect, url};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) const MIB: usize = 1 << 20;
 
@@ -62,6 +63,34 @@ async fn a_gigabyte_goes_up_whole_with_memory_flat() {
         }
         let answer: Value = sending.await.unwrap().unwrap().json().await.unwrap();
         assert!(answer.to_string().contains(&whole.to_string()), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_pauses_within_a_large_body_hears_of_all_that_was_sent() {
+    /// Stands in no head.
+    const MARK: u8 = 0xee;
+    let stage = stage().await;
+    for kind in KINDS {
+        let h1 = stage.edge.authority.trusting(&[b"http/1.1"]);
+        let stream = connect(h1, stage.edge.https, HOST).await.unwrap();
+        let (mut answer, mut request) = tokio::io::split(stream);
+        let head =
+            format!("POST /{kind}/echo HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {}\r\n\r\n", 8 * MIB);
+        request.write_all(head.as_bytes()).await.unwrap();
+        for count in [MIB, 10_000, MIB, 1, 100_000, MIB, 70_000, 1] {
+            let said = vec![MARK; count];
+            let hearing = async {
+                let (mut left, mut piece) = (count, vec![0; 64 * 1024]);
+                while left > 0 {
+                    let read = answer.read(&mut piece).await.unwrap();
+                    assert!(read > 0, "{kind}: the end came with {left} of {count} to come");
+                    left -= piece[..read].iter().filter(|byte| **byte == MARK).count();
+                }
+            };
+            let (sent, ()) = tokio::join!(request.write_all(&said), hearing);
+            sent.unwrap();
+        }
     }
 }
 
