@@ -34,6 +34,12 @@ pub(crate) fn of_late(wire: &Wire) -> Option<Duration> {
     Some(seen.borne_out()? + added)
 }
 
+/// The least round trip that a connection has seen.
+pub(crate) fn least(wire: &Wire) -> Option<Duration> {
+    let (seen, added) = look(wire)?;
+    Some(seen.least + added)
+}
+
 fn look(wire: &Wire) -> Option<(Seen, Duration)> {
     let info = pingora_core::protocols::l4::ext::get_tcp_info(wire.socket().as_raw_fd()).ok()?;
     let micros = |value: u32| Duration::from_micros(u64::from(value));

@@ -76,14 +76,14 @@ fn poll(
 
 /// How many bytes have to be there before a socket can be read.
 #[derive(Clone)]
-struct LowWater;
+struct ReceiveLowWater;
 
-nix::setsockopt_impl!(LowWater, libc::SOL_SOCKET, libc::SO_RCVLOWAT, usize, SetUsize);
+nix::setsockopt_impl!(ReceiveLowWater, libc::SOL_SOCKET, libc::SO_RCVLOWAT, usize, SetUsize);
 
 /// From now on the reactor tells that there is something to read once so many bytes are there, the end or an error (socket(7),
 /// `SO_RCVLOWAT`); of what is there already it tells at once.
 pub(crate) fn set_low_water(stream: &TcpStream, bytes: usize) -> io::Result<()> {
-    Ok(LowWater.set(stream, &bytes)?)
+    Ok(ReceiveLowWater.set(stream, &bytes)?)
 }
 
 /// Sends some of `data`.

@@ -1,10 +1,12 @@
 //! Low-water mark: of a body that comes fast, the kernel wakes its worker once much is there, not for every packet's worth.
 //!
 //! Each wake-up costs its worker a turn of the reactor, and each small piece that it sends on wakes the backend. What is less
-//! than the mark waits for a moment at most, once: a body that does not come fast after all is read as it comes.
+//! than the mark waits for a moment at most, once: a body that does not come fast after all is read as it comes, and so is
+//! one from farther away, which comes in bursts a round trip apart.
 
 use crate::deadline::Deadline;
 use crate::io::{Io, Wire};
+use crate::round_trip;
 use crate::socket;
 use std::task::Context;
 use std::time::Duration;
@@ -18,6 +20,9 @@ const MARK: usize = 128 * 1024;
 /// Nothing is waited for unless so much is still to come: what TLS holds of it is not in the socket any more.
 const REST: u64 = (MARK + FAST) as u64;
 
+/// The longest round trip of a connection over which bodies come steadily.
+const NEAR: Duration = Duration::from_millis(2);
+
 /// How long less than the mark may lie unread.
 const MOMENT: Duration = Duration::from_millis(4);
 
@@ -29,7 +34,7 @@ pub(super) enum LowWater {
     Unset,
     /// It waits.
     Set(Box<Wait>),
-    /// It has waited for more than came, and brings what there is for the rest of the body.
+    /// It comes from far away, or has waited for more than came: it brings what there is for the rest of the body.
     Barred,
 }
 
@@ -44,8 +49,9 @@ impl LowWater {
     /// So many bytes of a body were read at once, so many are still to come.
     pub(super) fn read(&mut self, io: &Io, count: usize, left: u64) {
         match self {
-            Self::Unset if count >= FAST && left >= REST && set(io, MARK) => {
-                *self = Self::Set(Box::default())
+            Self::Unset if count >= FAST && left >= REST => {
+                let waits = is_near(io) && set(io, MARK);
+                *self = if waits { Self::Set(Box::default()) } else { Self::Barred };
             }
             Self::Set(_) if left < REST => self.lift(io),
             Self::Set(wait) => wait.begun = false,
@@ -73,6 +79,10 @@ impl LowWater {
         }
         *self = Self::Unset;
     }
+}
+
+fn is_near(io: &Io) -> bool {
+    round_trip::least(io.wire()).is_some_and(|trip| trip <= NEAR)
 }
 
 /// Whether the mark could be set; only TCP has one that a reactor goes by.
